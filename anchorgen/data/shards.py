@@ -1,0 +1,88 @@
+"""Folders of webdataset tar shards: written whole or not at all, read record by record."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from anchorgen.data.records import Record, decode_record, encode_record
+
+SHARD_SIZE = 64
+
+
+def shard_path(folder: Path, index: int) -> Path:
+    return folder / f"rooms-{index:06d}.tar"
+
+
+def list_shards(folder: str | Path) -> list[Path]:
+    """Complete shards, in order."""
+    return sorted(Path(folder).glob("rooms-*.tar"))
+
+
+def write_shard(path: Path, records: Sequence[Record]) -> None:
+    """A tar of records that appears whole: written beside, then renamed. Times are fixed, so equal records, equal bytes."""
+    import webdataset
+
+    partial = path.with_suffix(".partial")
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    with open(partial, "wb") as stream, webdataset.TarWriter(stream, encoder=False, mtime=0, user="", group="") as tar:
+        for record in records:
+            tar.write({"__key__": record.key, **encode_record(record)})
+    partial.replace(path)
+
+
+def read_records(source: str | Path | Sequence[Path], start: int = 0, stop: int | None = None) -> Iterator[Record]:
+    """Records number `start` to `stop` of a folder or a list of shards.
+
+    Warns:
+        RuntimeWarning: a record (or the rest of a shard) cannot be read: it is named, and at the end counted.
+    """
+    shards = list_shards(source) if isinstance(source, (str, Path)) else list(source)
+    number = bad = 0
+    for shard in shards:
+        if stop is not None and number >= stop:
+            break
+        for key, members in _samples(shard):
+            if start <= number and (stop is None or number < stop):
+                try:
+                    yield decode_record(key, members)
+                except ValueError as error:
+                    bad += 1
+                    warnings.warn(f"{shard.name}: {error}; left out", RuntimeWarning, stacklevel=2)
+            number += 1
+    if bad:
+        warnings.warn(f"{bad} of {number} records could not be read and were left out", RuntimeWarning, stacklevel=2)
+
+
+def _samples(shard: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
+    """Members of a shard, grouped by key."""
+    key, members = "", {}
+    try:
+        with tarfile.open(shard) as tar:
+            for member in tar:
+                name, _, ending = member.name.partition(".")
+                if name != key and members:
+                    yield key, members
+                    members = {}
+                stream = tar.extractfile(member)
+                key, members[ending] = name, stream.read() if stream else b""
+    except tarfile.TarError as error:
+        warnings.warn(f"{shard} is damaged after record {key!r}: {error}; render it again", RuntimeWarning, stacklevel=2)
+    if members:
+        yield key, members
+
+
+def read_manifest(folder: str | Path) -> dict[str, Any]:
+    path = Path(folder) / "manifest.json"
+    return json.loads(path.read_text()) if path.is_file() else {"shards": {}}
+
+
+def write_manifest(folder: str | Path, manifest: dict[str, Any]) -> None:
+    path = Path(folder) / "manifest.json"
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(manifest, indent=1) + "\n")
+    partial.replace(path)

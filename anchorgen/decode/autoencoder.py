@@ -1,0 +1,104 @@
+"""The picture autoencoder: `AutoencoderKLFlux2`, with FLUX.2's patchify + batch-norm statistics in one place.
+
+Shape legend: B pictures, H W pixels, D channels of a latent token, h w token grid.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from diffusers import AutoencoderKLFlux2
+from torch import nn
+
+
+@dataclass(frozen=True)
+class AutoencoderConfig:
+    """Attributes:
+    image_size: pixels a side.
+    pixel_block: pixels folded into channels before the network (1 for FLUX.2's own; 4 makes a CPU-sized one).
+    block_channels: widths; each after the first halves the resolution.
+    latent_channels: channels before the 2x2 patchify.
+    layers_per_block, norm_groups, attention: as in `AutoencoderKLFlux2`.
+    """
+
+    image_size: int = 128
+    pixel_block: int = 4
+    block_channels: tuple[int, ...] = (96, 160)
+    latent_channels: int = 16
+    layers_per_block: int = 1
+    norm_groups: int = 16
+    attention: bool = False
+
+    @property
+    def downsample(self) -> int:
+        return self.pixel_block * 2 ** (len(self.block_channels) - 1) * 2
+
+    @property
+    def grid(self) -> int:
+        """Tokens a side."""
+        return self.image_size // self.downsample
+
+    @property
+    def token_channels(self) -> int:
+        return self.latent_channels * 4
+
+
+class Autoencoder(nn.Module):
+    """Pictures `[B, 3, H, W]` in [-1, 1] <-> whitened token grids `[B, D, h, w]`."""
+
+    def __init__(self, config: AutoencoderConfig):
+        super().__init__()
+        self.config = config
+        depth, channels = len(config.block_channels), 3 * config.pixel_block**2
+        self.vae = AutoencoderKLFlux2(
+            in_channels=channels,
+            out_channels=channels,
+            down_block_types=("DownEncoderBlock2D",) * depth,
+            up_block_types=("UpDecoderBlock2D",) * depth,
+            block_out_channels=tuple(config.block_channels),
+            layers_per_block=config.layers_per_block,
+            latent_channels=config.latent_channels,
+            norm_num_groups=config.norm_groups,
+            sample_size=config.image_size // config.pixel_block,
+            mid_block_add_attention=config.attention,
+        )
+        self.vae.bn.eval()
+
+    def train(self, mode: bool = True) -> Autoencoder:
+        """The batch-norm statistics are measured once (`measure_statistics`), never by training steps."""
+        super().train(mode)
+        self.vae.bn.eval()
+        return self
+
+    def posterior(self, images: torch.Tensor):
+        """The diagonal Gaussian of the raw latents, before patchify and whitening."""
+        return self.vae.encode(F.pixel_unshuffle(images, self.config.pixel_block)).latent_dist
+
+    def decode_raw(self, latents: torch.Tensor) -> torch.Tensor:
+        """Pictures `[B, 3, H, W]` of raw latents."""
+        return F.pixel_shuffle(self.vae.decode(latents).sample, self.config.pixel_block)
+
+    def encode(self, images: torch.Tensor) -> torch.Tensor:
+        """Whitened tokens: encode -> patchify 2x2 -> (z - mean) / sqrt(var + eps), as FLUX.2 does."""
+        tokens = F.pixel_unshuffle(self.posterior(images).mode(), 2)
+        mean, std = self._statistics()
+        return (tokens - mean) / std
+
+    def decode(self, tokens: torch.Tensor) -> torch.Tensor:
+        """The inverse of `encode`, up to what the network loses."""
+        mean, std = self._statistics()
+        return self.decode_raw(F.pixel_shuffle(tokens * std + mean, 2))
+
+    @torch.no_grad()
+    def measure_statistics(self, batches) -> None:
+        """Sets the whitening statistics from batches of pictures `[B, 3, H, W]`."""
+        tokens = torch.cat([F.pixel_unshuffle(self.posterior(x).mode(), 2).float().cpu() for x in batches])
+        self.vae.bn.running_mean.copy_(tokens.mean((0, 2, 3)))
+        self.vae.bn.running_var.copy_(tokens.var((0, 2, 3)))
+
+    def _statistics(self) -> tuple[torch.Tensor, torch.Tensor]:
+        bn = self.vae.bn
+        std = torch.sqrt(bn.running_var + bn.eps)
+        return bn.running_mean.view(1, -1, 1, 1), std.view(1, -1, 1, 1)

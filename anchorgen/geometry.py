@@ -1,0 +1,180 @@
+"""Frames, rotations and projection: the only place where conventions meet.
+
+Conventions (see the README's "Conventions"):
+    camera     OpenCV: x right, y down, z forward, metres.
+    object     centred box, z up, front = -y.
+    quaternion `wxyz`, unit, w >= 0, maps object coordinates to camera coordinates: p_cam = R(q) p_obj + t.
+    focal      (fx, fy) divided by picture width / height; principal point at the centre.
+
+Everything here is float64 numpy and works on any leading batch shape `...`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+MIN_DEPTH_M = 0.05
+MIN_SIZE_M = 0.01
+
+_OPENCV_TO_THREE = np.diag([1.0, -1.0, -1.0])
+_OPENCV_TO_PYTORCH3D = np.diag([-1.0, -1.0, 1.0])
+
+# Corner k has sign (k & 1, k & 2, k & 4) along x, y, z: the order that every drawing of a box uses.
+BOX_CORNER_SIGNS = np.array([[1 if k >> axis & 1 else -1 for axis in range(3)] for k in range(8)], float)
+BOX_EDGES = tuple((a, a | 1 << axis) for axis in range(3) for a in range(8) if not a >> axis & 1)
+
+
+def canonical_quat(quat_wxyz: np.ndarray) -> np.ndarray:
+    """Unit quaternions `[..., 4]` with w >= 0 (where w = 0, the first non-zero of x, y, z is positive).
+
+    Raises:
+        ValueError: a quaternion of length zero, or one that is not finite.
+    """
+    quat = np.asarray(quat_wxyz, float)
+    length = np.linalg.norm(quat, axis=-1, keepdims=True)
+    if not np.all(np.isfinite(quat)) or np.any(length < 1e-12):
+        raise ValueError("a quaternion must be finite and not zero; expected (w, x, y, z) of length 1")
+    quat = quat / length
+    first = np.argmax(np.abs(quat) > 1e-12, axis=-1)[..., None]
+    return quat * np.where(np.take_along_axis(quat, first, -1) < 0, -1.0, 1.0)
+
+
+def quat_to_matrix(quat_wxyz: np.ndarray) -> np.ndarray:
+    """Rotation matrices `[..., 3, 3]` of quaternions `[..., 4]` (wxyz)."""
+    quat = np.asarray(quat_wxyz, float)
+    flat = Rotation.from_quat(quat.reshape(-1, 4), scalar_first=True).as_matrix()
+    return flat.reshape(*quat.shape[:-1], 3, 3)
+
+
+def matrix_to_quat(matrix: np.ndarray) -> np.ndarray:
+    """Canonical quaternions `[..., 4]` (wxyz) of rotation matrices `[..., 3, 3]`."""
+    matrix = np.asarray(matrix, float)
+    flat = Rotation.from_matrix(matrix.reshape(-1, 3, 3)).as_quat(scalar_first=True)
+    return canonical_quat(flat).reshape(*matrix.shape[:-2], 4)
+
+
+def quat_multiply(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Hamilton product: the rotation `right`, then `left`. `[..., 4]` each, wxyz."""
+    w1, x1, y1, z1 = np.moveaxis(np.asarray(left, float), -1, 0)
+    w2, x2, y2, z2 = np.moveaxis(np.asarray(right, float), -1, 0)
+    return np.stack(
+        [
+            w1 * w2 - x1 * x2 - y1 * y2 - z1 * z2,
+            w1 * x2 + x1 * w2 + y1 * z2 - z1 * y2,
+            w1 * y2 - x1 * z2 + y1 * w2 + z1 * x2,
+            w1 * z2 + x1 * y2 - y1 * x2 + z1 * w2,
+        ],
+        -1,
+    )
+
+
+def quat_from_axis_angle(axis: np.ndarray, angle_rad: float) -> np.ndarray:
+    """Quaternion `[4]` that turns by `angle_rad` about `axis` `[3]` (right-hand rule)."""
+    axis = np.asarray(axis, float)
+    axis = axis / np.linalg.norm(axis)
+    return np.concatenate([[np.cos(angle_rad / 2)], np.sin(angle_rad / 2) * axis])
+
+
+def opencv_to_three(points: np.ndarray) -> np.ndarray:
+    """Points `[..., 3]` from the OpenCV camera frame to three.js (x right, y up, z backward). Its own inverse."""
+    return np.asarray(points, float) @ _OPENCV_TO_THREE
+
+
+def quat_opencv_to_three_xyzw(quat_wxyz: np.ndarray) -> np.ndarray:
+    """Object-to-camera quaternions `[..., 4]` (wxyz, OpenCV) as three.js wants them (xyzw, its camera frame)."""
+    return np.roll(matrix_to_quat(_OPENCV_TO_THREE @ quat_to_matrix(quat_wxyz)), -1, axis=-1)
+
+
+def quat_three_xyzw_to_opencv(quat_xyzw: np.ndarray) -> np.ndarray:
+    """The inverse of `quat_opencv_to_three_xyzw`."""
+    return matrix_to_quat(_OPENCV_TO_THREE @ quat_to_matrix(np.roll(np.asarray(quat_xyzw, float), 1, axis=-1)))
+
+
+def opencv_to_pytorch3d(points: np.ndarray) -> np.ndarray:
+    """Points `[..., 3]` from OpenCV to PyTorch3D / SAM 3D (x left, y up, z forward). Its own inverse."""
+    return np.asarray(points, float) @ _OPENCV_TO_PYTORCH3D
+
+
+def box_corners(translation: np.ndarray, quat_wxyz: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Corners `[..., 8, 3]` of boxes `[..., 3]`, `[..., 4]`, `[..., 3]`, camera frame; order: BOX_CORNER_SIGNS."""
+    local = BOX_CORNER_SIGNS * 0.5 * np.asarray(scale, float)[..., None, :]
+    rotated = np.einsum("...ij,...kj->...ki", quat_to_matrix(quat_wxyz), local)
+    return rotated + np.asarray(translation, float)[..., None, :]
+
+
+def project(points: np.ndarray, focal: np.ndarray) -> np.ndarray:
+    """Picture coordinates `[..., 2]` in [0, 1] (u right, v down) of camera points `[..., 3]`; depth is clamped."""
+    points = np.asarray(points, float)
+    depth = np.maximum(points[..., 2:], 1e-3)
+    return np.asarray(focal, float) * points[..., :2] / depth + 0.5
+
+
+def unproject(uv: np.ndarray, depth: np.ndarray, focal: np.ndarray) -> np.ndarray:
+    """Camera points `[..., 3]` at z-depth `[...]` metres under picture coordinates `[..., 2]`."""
+    direction = (np.asarray(uv, float) - 0.5) / np.asarray(focal, float)
+    depth = np.asarray(depth, float)[..., None]
+    return np.concatenate([direction * depth, depth], -1)
+
+
+def floor_basis(up: np.ndarray) -> np.ndarray:
+    """Rows right, up, forward `[3, 3]` of the floor as the camera sees it, for `up` `[3]` in the camera frame.
+
+    Raises:
+        ValueError: the camera looks straight up or down, so that "forward along the floor" means nothing.
+    """
+    up = np.asarray(up, float) / np.linalg.norm(up)
+    forward = np.array([0.0, 0.0, 1.0]) - up[2] * up
+    if np.linalg.norm(forward) < 1e-6:
+        raise ValueError(f"up = {up.round(3)} is the viewing direction; expected a camera that sees the room level")
+    forward = forward / np.linalg.norm(forward)
+    return np.stack([np.cross(forward, up), up, forward])
+
+
+def iou_upright(center_a, yaw_a, size_a, center_b, yaw_b, size_b) -> float:
+    """Exact volume IoU of two upright boxes: centres and sizes `[3]` metres with z up, yaws in radians."""
+    polygon_a, polygon_b = _footprint(center_a, yaw_a, size_a), _footprint(center_b, yaw_b, size_b)
+    area = polygon_area(clip_convex(polygon_a, polygon_b))
+    low = max(center_a[2] - size_a[2] / 2, center_b[2] - size_b[2] / 2)
+    high = min(center_a[2] + size_a[2] / 2, center_b[2] + size_b[2] / 2)
+    shared = area * max(0.0, high - low)
+    return float(shared / (np.prod(size_a) + np.prod(size_b) - shared))
+
+
+def _footprint(center, yaw, size) -> np.ndarray:
+    corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * 0.5 * np.asarray(size, float)[:2]
+    c, s = np.cos(yaw), np.sin(yaw)
+    return corners @ np.array([[c, s], [-s, c]]) + np.asarray(center, float)[:2]
+
+
+def clip_convex(subject: np.ndarray, clip: np.ndarray) -> np.ndarray:
+    """Intersection `[P, 2]` of two counter-clockwise convex polygons (Sutherland-Hodgman); `[0, 2]` if empty."""
+    polygon = list(np.asarray(subject, float))
+    for start, end in zip(clip, np.roll(clip, -1, axis=0), strict=True):
+        edge = end - start
+        side = [edge[0] * (p[1] - start[1]) - edge[1] * (p[0] - start[0]) for p in polygon]
+        kept: list[np.ndarray] = []
+        for i, point in enumerate(polygon):
+            j = (i + 1) % len(polygon)
+            if side[i] >= 0:
+                kept.append(point)
+            if (side[i] >= 0) != (side[j] >= 0):
+                kept.append(point + (polygon[j] - point) * side[i] / (side[i] - side[j]))
+        polygon = kept
+        if not polygon:
+            return np.zeros((0, 2))
+    return np.array(polygon)
+
+
+def polygon_area(polygon: np.ndarray) -> float:
+    """Area of a counter-clockwise polygon `[P, 2]`."""
+    if len(polygon) < 3:
+        return 0.0
+    x, y = polygon[:, 0], polygon[:, 1]
+    return float(0.5 * np.sum(x * np.roll(y, -1) - y * np.roll(x, -1)))
+
+
+def box_extent(direction: np.ndarray, quat_wxyz: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Full extent `[...]`, metres, of boxes `[..., 4]`, `[..., 3]` along a unit `direction` `[3]`, camera frame."""
+    own = np.einsum("...ij,i->...j", quat_to_matrix(quat_wxyz), np.asarray(direction, float))
+    return np.asarray(np.sum(np.abs(own) * np.asarray(scale, float), -1))

@@ -1,0 +1,76 @@
+"""What `config.json` of a pretrained folder says: sizes of every network, and how pictures are drawn by default."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from anchorgen.decode.autoencoder import AutoencoderConfig
+from anchorgen.decode.decoder import DecoderConfig
+
+FORMAT_VERSION = 1
+
+
+class PretrainedError(ValueError):
+    """A folder that does not hold a pipeline this version can read."""
+
+
+@dataclass(frozen=True)
+class PipelineConfig:
+    """Attributes:
+    name: of the bundled set, e.g. "bedrooms-128".
+    categories: what the objects' labels can be.
+    num_slots: N.
+    num_voxels: voxels of an object that the pooling sees.
+    background_patch: pixels a side of the patches that background tokens look at.
+    latent_space: name of the pooling and background networks; latents of another are refused.
+    steps, draft_steps, guidance: of `render`; sample_steps: of `sample`.
+    autoencoder, decoder, prior, encoder: settings of the networks; the last two as their own modules define them.
+    """
+
+    name: str
+    categories: tuple[str, ...]
+    num_slots: int = 16
+    num_voxels: int = 96
+    background_patch: int = 8
+    latent_space: str = ""
+    steps: int = 6
+    draft_steps: int = 1
+    guidance: float = 1.0
+    sample_steps: int = 24
+    autoencoder: AutoencoderConfig = field(default_factory=AutoencoderConfig)
+    decoder: DecoderConfig = field(default_factory=DecoderConfig)
+    prior: dict[str, Any] = field(default_factory=dict)
+    encoder: dict[str, Any] = field(default_factory=dict)
+
+    def save(self, folder: Path) -> None:
+        value = {"format_version": FORMAT_VERSION, **dataclasses.asdict(self)}
+        (folder / "config.json").write_text(json.dumps(value, indent=2) + "\n")
+
+    @staticmethod
+    def load(folder: Path) -> PipelineConfig:
+        """Raises PretrainedError: no config.json there, not JSON, of a newer version, or with unknown settings."""
+        path = folder / "config.json"
+        if not path.is_file():
+            raise PretrainedError(f"no config.json in {folder}; expected a folder written by save_pretrained()")
+        try:
+            value = json.loads(path.read_text())
+        except json.JSONDecodeError as error:
+            raise PretrainedError(f"{path} is not JSON ({error}); write it again with save_pretrained()") from None
+        version = value.pop("format_version", None)
+        if version != FORMAT_VERSION:
+            raise PretrainedError(f"{path} has format_version {version}; this anchorgen reads {FORMAT_VERSION}; update it")
+        try:
+            nested = {"autoencoder": AutoencoderConfig, "decoder": DecoderConfig}
+            value |= {name: kind(**tuples(value[name])) for name, kind in nested.items()}
+            return PipelineConfig(**tuples(value))
+        except (KeyError, TypeError) as error:
+            raise PretrainedError(f"{path} has settings that do not fit ({error}); update anchorgen") from None
+
+
+def tuples(value: dict[str, Any]) -> dict[str, Any]:
+    """JSON's lists as the tuples that the settings' dataclasses hold."""
+    return {key: tuple(item) if isinstance(item, list) else item for key, item in value.items()}

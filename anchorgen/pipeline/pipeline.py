@@ -1,0 +1,276 @@
+"""Picture -> scene latents -> edited or resampled latents -> picture: the calls that a notebook makes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from anchorgen.decode.autoencoder import Autoencoder
+from anchorgen.decode.decoder import Flux2SceneDecoder, SceneVelocity
+from anchorgen.encode.background import outside_patches
+from anchorgen.encode.bundled import BundledEncoder
+from anchorgen.encode.images import to_picture
+from anchorgen.encode.pooling import pack_voxels
+from anchorgen.pipeline.config import PipelineConfig, PretrainedError, tuples
+from anchorgen.pipeline.pretrained import bundled_folder, load_weights, save_weights
+from anchorgen.pipeline.token_networks import TokenNetworks
+from anchorgen.prior import AnchorBatch, PriorConfig, SampleReport, ScenePrior, sample
+from anchorgen.scene.batch import SceneBatch
+from anchorgen.scene.errors import LatentSpaceError
+from anchorgen.scene.latent import LATENT_ARRAYS, Anchors, SceneLatent
+from anchorgen.scene.truth import WorldTruth
+
+if TYPE_CHECKING:
+    from anchorgen.encode.protocol import EncodedScene
+
+_CHUNK = 8  # scenes drawn at once: more saves little on a CPU and costs memory
+
+
+class AnchorgenPipeline:
+    """Encoder E_psi, decoder D_theta and prior G_phi over one latent space.
+
+    Attributes:
+        config: sizes and defaults.
+        tokens: pooling and background networks; they define the latent space.
+        decoder, prior, encoder: the networks.
+    """
+
+    def __init__(
+        self,
+        config: PipelineConfig,
+        tokens: TokenNetworks,
+        decoder: Flux2SceneDecoder,
+        prior: ScenePrior,
+        encoder: BundledEncoder,
+    ):
+        fingerprint = tokens.fingerprint()
+        if config.latent_space not in ("", fingerprint):
+            raise PretrainedError(
+                f"config.json names latent space {config.latent_space}, but tokens.safetensors is {fingerprint}; "
+                "the decoder, prior and encoder belong to other tokens: copy the whole folder again"
+            )
+        self.config = dataclasses.replace(config, latent_space=fingerprint)
+        self.tokens, self.decoder, self.prior, self.encoder = tokens, decoder, prior, encoder
+        self.device = torch.device("cpu")
+        for module in self._modules():
+            module.eval().requires_grad_(False)
+
+    # -- on disk ------------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def from_config(config: PipelineConfig) -> AnchorgenPipeline:
+        """A pipeline with random weights."""
+        d = config.decoder
+        tokens = TokenNetworks(d.num_tokens, d.channels, d.num_background)
+        decoder = Flux2SceneDecoder(Autoencoder(config.autoencoder), SceneVelocity(d))
+        prior = ScenePrior(PriorConfig(**tuples(config.prior)))
+        encoder = BundledEncoder.from_config(config.encoder)
+        return AnchorgenPipeline(config, tokens, decoder, prior, encoder)
+
+    @staticmethod
+    def from_pretrained(folder: str | Path, device: str | torch.device | None = None) -> AnchorgenPipeline:
+        """Reads what `save_pretrained` wrote.
+
+        Raises:
+            PretrainedError: a file is missing, damaged, newer, or does not belong to the others.
+        """
+        folder = Path(folder)
+        config = PipelineConfig.load(folder)
+        pipe = AnchorgenPipeline.from_config(dataclasses.replace(config, latent_space=""))
+        for name, module in pipe._files().items():
+            load_weights(module, folder / f"{name}.safetensors")
+        pipe = AnchorgenPipeline(config, pipe.tokens, pipe.decoder, pipe.prior, pipe.encoder)
+        return pipe.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Writes config.json and one safetensors file a network."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, module in self._files().items():
+            save_weights(module, folder / f"{name}.safetensors")
+        self.config.save(folder)
+
+    def to(self, device: str | torch.device) -> AnchorgenPipeline:
+        """Moves every network; returns itself."""
+        for module in self._modules():
+            module.to(device)
+        self.device = torch.device(device)
+        return self
+
+    @property
+    def latent_space(self) -> str:
+        return self.config.latent_space
+
+    @property
+    def image_size(self) -> int:
+        return self.decoder.image_size
+
+    @property
+    def num_slots(self) -> int:
+        return self.config.num_slots
+
+    # -- picture to latents -------------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def encode(self, image: Any, *, boxes: Any = None, masks: Any = None) -> SceneLatent:
+        """E_psi: a picture as a scene.
+
+        Args:
+            image: path, PIL, numpy or torch; its central square is used.
+            boxes, masks: hints of where objects are; see `BundledEncoder.encode`.
+
+        Raises:
+            ImageError: what is given is not a picture; the message says what was got and what is expected.
+        """
+        picture = to_picture(image, self.image_size)
+        found: EncodedScene = self.encoder.encode(picture, boxes=boxes, masks=masks)
+        background = self._background(picture, found.outside)
+        names = ("translation", "quat_wxyz", "scale", "appearance", "labels", "focal", "up", "floor")
+        fields = {name: getattr(found, name) for name in names}
+        ids = ("",) * len(found.labels)
+        return SceneLatent.pack(
+            self.num_slots, **fields, ids=ids, background=background, latent_space=self.latent_space
+        )
+
+    @torch.no_grad()
+    def latents(self, truth: WorldTruth, image: np.ndarray, instance: np.ndarray) -> SceneLatent:
+        """The true latents of a rendered room: exact boxes, f pooled from exact voxels (Eq. 7), b from its picture.
+
+        Args:
+            truth: what the world knows.
+            image: `[H, W, 3]` uint8.
+            instance: `[H, W]` slot of each pixel's object, -1 where there is none.
+        """
+        slots = max(1, truth.num_objects)
+        coords, feats, mask = (torch.as_tensor(x)[None].to(self.device) for x in pack_voxels(truth, slots, self.config.num_voxels))
+        appearance = self.tokens.pooling(coords.float(), feats.float(), mask)[0, : truth.num_objects].cpu().numpy()
+        names = ("translation", "quat_wxyz", "scale", "labels", "ids", "focal", "up", "floor")
+        return SceneLatent.pack(
+            self.num_slots,
+            **{name: getattr(truth, name) for name in names},
+            appearance=appearance,
+            background=self._background(image, outside_patches(instance, self.config.background_patch)),
+            latent_space=self.latent_space,
+        )
+
+    def _background(self, picture: np.ndarray, outside: np.ndarray) -> np.ndarray:
+        image = torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))[None].float() / 127.5 - 1
+        mask = torch.as_tensor(outside)[None]
+        return self.tokens.background(image.to(self.device), mask.to(self.device))[0].cpu().numpy()
+
+    # -- latents to latents, latents to pictures ----------------------------------------------------------------------
+
+    @torch.no_grad()
+    def sample(
+        self, scene: SceneLatent, n: int = 1, seed: int = 0, steps: int | None = None, **options: Any
+    ) -> list[SceneLatent]:
+        """Resamples what the scene's anchors release (Eq. 12); every anchored variable comes back bit-identical.
+
+        Args:
+            scene: with `release`d variables; with none, n copies come back.
+            n: how many scenes.
+            seed: the k-th scene is drawn with `seed + k`, so it does not depend on n.
+            steps: of the sampler; default as configured.
+            options: passed to `anchorgen.prior.sampler.sample` (method, guidance).
+
+        Raises:
+            LatentSpaceError: the scene is of another latent space.
+            ValueError: n < 1.
+        """
+        self._check(scene)
+        if n < 1:
+            raise ValueError(f"n: got {n}; expected at least 1 scene")
+        batch = SceneBatch.stack([scene] * n).to(self.device)
+        anchors = AnchorBatch.stack([scene] * n)
+        seeds = [seed + k for k in range(n)]
+        drawn, report = sample(self.prior, batch, anchors, seeds, steps=steps or self.config.sample_steps, **options)
+        return [self._sampled(scene, drawn, report, k) for k in range(n)]
+
+    def _sampled(self, scene: SceneLatent, drawn: SceneBatch, report: SampleReport, k: int) -> SceneLatent:
+        """Sample k as a scene, everything anchored; an object whose kind is new gets that name and a fresh id."""
+        new = scene.replace(
+            **{name: getattr(drawn, name)[k].cpu().numpy() for name in LATENT_ARRAYS if name not in ("up", "floor")},
+            anchors=Anchors.keep(scene.num_slots),
+        )
+        names = {
+            slot: self.config.categories[int(report.label[k, slot])]
+            for slot in range(scene.num_slots)
+            if new.presence[slot] and report.label[k, slot] >= 0
+        }
+        renamed = {slot: name for slot, name in names.items() if name != scene.labels[slot]}
+        return new.with_labels(renamed) if renamed else new
+
+    @torch.no_grad()
+    def render(
+        self,
+        scene: SceneLatent | Sequence[SceneLatent],
+        seed: int = 0,
+        steps: int | None = None,
+        guidance: float | None = None,
+        draft: bool = False,
+        callback: Callable[[int, int], None] | None = None,
+    ) -> Any:
+        """D_theta (Eq. 2): the picture of a scene, or a list of pictures of a list.
+
+        Args:
+            scene: one or several.
+            seed: of the noise, the same for every scene: what an edit leaves alone stays still.
+            steps, guidance: default as configured.
+            draft: few steps, for following a drag.
+            callback: `callback(step, num_steps)` after each step; what it raises cancels and passes through.
+
+        Returns:
+            A PIL picture, or a list of them.
+
+        Raises:
+            LatentSpaceError: a scene is of another latent space.
+        """
+        single = isinstance(scene, SceneLatent)
+        scenes = [scene] if single else list(scene)
+        for item in scenes:
+            self._check(item)
+        steps = steps or (self.config.draft_steps if draft else self.config.steps)
+        guidance = self.config.guidance if guidance is None else guidance
+        pictures: list[Image.Image] = []
+        for start in range(0, len(scenes), _CHUNK):
+            batch = SceneBatch.stack(scenes[start : start + _CHUNK]).to(self.device)
+            drawn = self.decoder.render(batch, [seed] * len(batch), steps, guidance, callback)
+            pictures += [Image.fromarray(x.permute(1, 2, 0).numpy()) for x in drawn]
+        return pictures[0] if single else pictures
+
+    def _check(self, scene: SceneLatent) -> None:
+        if not isinstance(scene, SceneLatent):
+            raise TypeError(f"got {type(scene).__name__}; expected a SceneLatent: encode the picture first, pipe.encode(image)")
+        if scene.latent_space != self.latent_space:
+            raise LatentSpaceError(
+                f"the scene is of latent space {scene.latent_space or '(none)'}, this model of {self.latent_space}; "
+                "encode the picture again with this model, or load the model that made the scene"
+            )
+
+    def _modules(self) -> tuple[torch.nn.Module, ...]:
+        return self.tokens, self.decoder, self.prior, self.encoder
+
+    def _files(self) -> dict[str, torch.nn.Module]:
+        return {
+            "vae": self.decoder.autoencoder,
+            "decoder": self.decoder.velocity,
+            "tokens": self.tokens,
+            "prior": self.prior,
+            "encoder": self.encoder,
+        }
+
+
+def load(name: str | Path = "bedrooms-128", device: str | torch.device | None = None) -> AnchorgenPipeline:
+    """A bundled model by name, or any folder written by `save_pretrained`; on the GPU if there is one.
+
+    Raises:
+        PretrainedError: no such model; the message lists those there are.
+    """
+    folder = Path(name) if Path(name).is_dir() else bundled_folder(str(name))
+    return AnchorgenPipeline.from_pretrained(folder, device)

@@ -1,0 +1,25 @@
+"""The data model: a room as editable 3D object latents, and everything a person does to it."""
+
+from anchorgen.scene.anchors import FACTORS, Anchors
+from anchorgen.scene.errors import EditError, LatentSpaceError, SceneFileError, SelectionError
+from anchorgen.scene.latent import SceneLatent
+from anchorgen.scene.object_view import ObjectView
+from anchorgen.scene.selection import Selector, everything
+from anchorgen.scene.steps import Step, decode_argument
+from anchorgen.scene.truth import WorldTruth
+
+__all__ = [
+    "FACTORS",
+    "Anchors",
+    "EditError",
+    "LatentSpaceError",
+    "ObjectView",
+    "SceneFileError",
+    "SceneLatent",
+    "SelectionError",
+    "Selector",
+    "Step",
+    "WorldTruth",
+    "decode_argument",
+    "everything",
+]

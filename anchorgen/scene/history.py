@@ -1,0 +1,107 @@
+"""What made a scene: recording verbs, running them again, taking them back, printing them as code."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from anchorgen.scene import edits, objects
+from anchorgen.scene.errors import EditError
+from anchorgen.scene.latent import SceneLatent
+from anchorgen.scene.selection import plain_selector
+from anchorgen.scene.steps import Step, decode_argument, encode_argument
+
+_EDITS = ("move", "rotate", "resize", "remove", "restore", "only", "anchor", "release", "complete")
+VERBS: dict[str, Callable[..., SceneLatent]] = {
+    **{name: getattr(edits, name) for name in (*_EDITS, "with_focal", "with_background")},
+    **{name: getattr(objects, name) for name in ("duplicate", "insert", "swap", "paint")},
+}
+_SIGNATURES = {name: inspect.signature(verb) for name, verb in VERBS.items()}
+
+
+def apply_verb(scene: SceneLatent, verb: str, arguments: dict[str, Any]) -> SceneLatent:
+    """The scene after one verb, with the verb in its history. Raises what the verb raises; `scene` never changes."""
+    if "selector" in arguments:
+        candidates = scene.removed if verb == "restore" else scene.objects
+        arguments = {**arguments, "selector": plain_selector(arguments["selector"], candidates)}
+    after = VERBS[verb](scene, **arguments)
+    step = Step(
+        verb, {name: _recorded(value) for name, value in arguments.items() if not _is_default(verb, name, value)}
+    )
+    origin = scene.origin if scene.history else _without_history(scene)
+    return dataclasses.replace(after, history=(*scene.history, step), origin=origin, previous=scene, following=None)
+
+
+def replay(scene: SceneLatent, steps: Iterable[Step]) -> SceneLatent:
+    """The scene after `steps`. Raises EditError for a step that is not a verb, and what the verbs raise."""
+    for step in steps:
+        check_step(step)
+        try:
+            arguments = {name: decode_argument(value) for name, value in step.arguments.items()}
+            scene = apply_verb(scene, step.verb, arguments)
+        except (TypeError, OverflowError, RecursionError) as error:  # a history that no verb has written
+            raise EditError(f"{step.verb} of the history cannot run again: {error!r}") from None
+    return scene
+
+
+def check_step(step: Step) -> None:
+    """Raises EditError unless `step` is a call of a verb with arguments of that verb."""
+    if step.verb not in VERBS:
+        raise EditError(f"unknown verb {step.verb!r} in a history; expected one of {', '.join(sorted(VERBS))}")
+    try:
+        _SIGNATURES[step.verb].bind(None, **step.arguments)
+    except TypeError as error:
+        raise EditError(f"{step.verb} in a history does not fit its verb: {error}") from None
+
+
+def before_last(scene: SceneLatent) -> SceneLatent:
+    """The scene before its last verb: remembered, or made again from its origin if it was loaded from a file.
+
+    Raises:
+        EditError: nothing was done to it, or nobody knows from where.
+    """
+    if scene.previous is not None:
+        return scene.previous
+    if not scene.history or scene.origin is None:
+        raise EditError("nothing to undo: no verb was applied to this scene")
+    return replay(scene.origin, scene.history[:-1])
+
+
+def to_python(scene: SceneLatent, name: str) -> str:
+    """Code that makes `scene` from its origin, called `name` (an identifier)."""
+    if not name.isidentifier():
+        raise EditError(f"{name!r} is not a name; expected a Python identifier")
+    lines = [f"{name} = {name}{_call(step)}" for step in scene.history]
+    needs_import = any(_is_whole(value) for step in scene.history for value in step.arguments.values())
+    return "\n".join(["from anchorgen.scene import decode_argument", *lines] if needs_import else lines) + "\n"
+
+
+def _call(step: Step) -> str:
+    arguments = [_argument(name, value) for name, value in step.arguments.items()]
+    return f".{step.verb}({', '.join(arguments)})"
+
+
+def _argument(name: str, value: Any) -> str:
+    code = f"decode_argument({value!r})" if _is_whole(value) else repr(value)
+    return code if name in ("selector", "factor") else f"{name}={code}"
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, dict) and set(value) in ({"object"}, {"array"})
+
+
+def _recorded(value: Any) -> Any:
+    return encode_argument(value.background if isinstance(value, SceneLatent) else value)
+
+
+def _is_default(verb: str, name: str, value: Any) -> bool:
+    default = _SIGNATURES[verb].parameters[name].default
+    return default is value or (
+        isinstance(value, (int, float, str)) and type(default) is type(value) and default == value
+    )
+
+
+def _without_history(scene: SceneLatent) -> SceneLatent:
+    return scene.replace() if scene.previous or scene.following or scene.origin else scene

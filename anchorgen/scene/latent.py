@@ -1,0 +1,271 @@
+"""`SceneLatent`: a picture as an immutable set of editable 3D object tokens (Eq. 1, 4, 5, 8, 9).
+
+Shape legend: N slots, K appearance tokens, Kb background tokens, C channels.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from anchorgen.scene.anchors import KEEP_ALL, Anchors
+from anchorgen.scene.errors import EditError
+from anchorgen.scene.fluent import Number, SceneVerbs, Vector
+from anchorgen.scene.object_view import ObjectView
+from anchorgen.scene.selection import Selector, select_one, select_slots
+from anchorgen.scene.steps import Step
+from anchorgen.scene.validate import checked_fields
+
+if TYPE_CHECKING:
+    from anchorgen.scene.compare import SceneDiff
+
+__all__ = ["LATENT_ARRAYS", "Anchors", "SceneLatent", "Step"]
+
+LATENT_ARRAYS = ("translation", "quat_wxyz", "scale", "appearance", "presence", "focal", "background", "up", "floor")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SceneLatent(SceneVerbs):
+    """One scene. Every edit returns a new one; arrays are read-only.
+
+    Attributes:
+        translation: `[N, 3]` float32, box centres, metres, OpenCV camera frame.
+        quat_wxyz: `[N, 4]` float32, object (z up, front -y) to camera; unit, w >= 0.
+        scale: `[N, 3]` float32, full extents along the object's own axes, metres.
+        appearance: `[N, K, C]` float32, pooled 3D-aware tokens (Eq. 7).
+        presence: `[N]` bool, slot occupied. A removed object keeps its values, label and id, so it can be restored.
+        focal: `[2]` float32, (fx, fy) over picture width / height.
+        background: `[Kb, C]` float32.
+        labels, ids: N strings each; "" for a slot that never held an object (a present slot without an id gets one).
+            Not latents.
+        up: `[3]` float32, unit, against gravity; `floor`: `[]` float32, the floor is {p: up . p = floor}. Not latents.
+        anchors: alpha per variable; everything is kept unless said otherwise.
+        latent_space: name of the pooling and background networks that made it.
+        history: the verbs that made it, from `origin`.
+        origin: the scene that `history` started from; None where there is no history.
+        previous: the scene before the last verb, where it is still known; following: what `redo` returns.
+
+    Raises:
+        ValueError: wrong shapes, values that are not finite, quaternions that are not unit, boxes thinner than 0.01 m,
+            present boxes with z < 0.05 m, ids that occur twice.
+    """
+
+    translation: np.ndarray
+    quat_wxyz: np.ndarray
+    scale: np.ndarray
+    appearance: np.ndarray
+    presence: np.ndarray
+    focal: np.ndarray
+    background: np.ndarray
+    labels: Sequence[str]
+    ids: Sequence[str]
+    up: np.ndarray
+    floor: np.ndarray | Number
+    latent_space: str
+    anchors: Anchors = KEEP_ALL
+    history: tuple[Step, ...] = field(default=())
+    origin: SceneLatent | None = None
+    previous: SceneLatent | None = None
+    following: SceneLatent | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in checked_fields(self).items():
+            object.__setattr__(self, name, value)
+
+    # -- making -------------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def blank(
+        num_slots: int = 16,
+        num_tokens: int = 4,
+        num_channels: int = 64,
+        num_background_tokens: int = 4,
+        *,
+        focal: Vector = (1.0, 1.0),
+        up: Vector = (0.0, -1.0, 0.0),
+        floor: Number = -1.4,
+        latent_space: str = "",
+    ) -> SceneLatent:
+        """An empty scene with everything released: sampling it is unconditional generation.
+
+        Args:
+            num_slots: N of the latent space.
+            num_tokens: K, appearance tokens an object.
+            num_channels: C.
+            num_background_tokens: Kb.
+            focal: (fx, fy) over picture width / height.
+            up: unit, against gravity, camera frame.
+            floor: up . p of the floor, metres; the default is 1.4 m below the camera.
+            latent_space: name of the pooling and background networks.
+        """
+        return SceneLatent.pack(
+            num_slots,
+            translation=np.zeros((0, 3)),
+            quat_wxyz=np.zeros((0, 4)),
+            scale=np.zeros((0, 3)),
+            appearance=np.zeros((0, num_tokens, num_channels)),
+            labels=(),
+            ids=(),
+            focal=np.asarray(focal),
+            background=np.zeros((num_background_tokens, num_channels)),
+            up=np.asarray(up),
+            floor=floor,
+            latent_space=latent_space,
+            anchors=Anchors.free(num_slots),
+        )
+
+    @staticmethod
+    def pack(num_slots: int, **objects: Any) -> SceneLatent:
+        """A scene of M <= `num_slots` present objects; the rest of the slots are empty.
+
+        Args:
+            num_slots: N.
+            **objects: the fields of SceneLatent with M in place of N, without `presence`.
+
+        Raises:
+            ValueError: more objects than slots, or what SceneLatent itself refuses.
+        """
+        num_objects = len(objects["translation"])
+        free = num_slots - num_objects
+        if free < 0:
+            raise ValueError(f"{num_objects} objects do not fit into {num_slots} slots; keep the most visible ones")
+        empty = {"translation": (0.0, 0.0, 1.0), "quat_wxyz": (1.0, 0.0, 0.0, 0.0), "scale": (1.0, 1.0, 1.0)}
+        for name in ("translation", "quat_wxyz", "scale", "appearance"):
+            array = np.asarray(objects[name], np.float32)
+            rest = np.broadcast_to(np.float32(empty.get(name, 0.0)), (free, *array.shape[1:]))
+            objects[name] = np.concatenate([array, rest])
+        for name in ("labels", "ids"):
+            objects[name] = (*objects[name], *[""] * free)
+        return SceneLatent(**objects, presence=np.arange(num_slots) < num_objects)
+
+    def replace(self, **changes: Any) -> SceneLatent:
+        """A copy with other values. It is a new start, with no history, since no verb says what was changed."""
+        return dataclasses.replace(self, **{**_NO_HISTORY, **changes})
+
+    def with_labels(self, labels: Mapping[int, str]) -> SceneLatent:
+        """Slots named anew, each with a fresh id: for objects that a prior has sampled. A new start, as `replace`."""
+        ids = ["" if slot in labels else name for slot, name in enumerate(self.ids)]
+        return self.replace(
+            labels=tuple(labels.get(slot, name) for slot, name in enumerate(self.labels)), ids=tuple(ids)
+        )
+
+    # -- looking ------------------------------------------------------------------------------------------------------
+
+    @property
+    def num_slots(self) -> int:
+        return len(self.presence)
+
+    @property
+    def num_objects(self) -> int:
+        return int(self.presence.sum())
+
+    def view(self, slot: int | np.integer) -> ObjectView:
+        """Slot number `slot`, present or not."""
+        slot = int(slot)
+        arrays: Any = {name: getattr(self, name)[slot] for name in ("translation", "quat_wxyz", "scale", "appearance")}
+        return ObjectView(
+            index=slot,
+            id=self.ids[slot],
+            label=self.labels[slot],
+            present=bool(self.presence[slot]),
+            latent_space=self.latent_space,
+            up=self.up,
+            floor=np.asarray(self.floor),
+            **arrays,
+        )
+
+    @property
+    def objects(self) -> tuple[ObjectView, ...]:
+        """The present objects, by slot."""
+        return tuple(self.view(slot) for slot in np.flatnonzero(self.presence))
+
+    @property
+    def removed(self) -> tuple[ObjectView, ...]:
+        """The removed objects, which `restore` can bring back."""
+        return tuple(self.view(s) for s in range(self.num_slots) if self.ids[s] and not self.presence[s])
+
+    def select(self, selector: Selector) -> tuple[int, ...]:
+        """Slots of the present objects that match. Raises SelectionError if none does."""
+        return select_slots(selector, self.objects, self.removed)
+
+    def object(self, selector: Selector) -> ObjectView:
+        """The one object that matches. Raises SelectionError if none does, or several."""
+        return self.view(select_one(selector, self.objects, self.removed))
+
+    def __getitem__(self, selector: Selector) -> ObjectView:
+        return self.object(selector)
+
+    def __contains__(self, selector: Selector) -> bool:
+        try:
+            return bool(self.select(selector))
+        except LookupError:
+            return False
+
+    def __iter__(self) -> Iterator[ObjectView]:
+        return iter(self.objects)
+
+    def equals(self, other: SceneLatent) -> bool:
+        """Whether all but the history is the same, bit for bit."""
+        same = all(np.array_equal(getattr(self, name), getattr(other, name)) for name in LATENT_ARRAYS)
+        names = all(getattr(self, name) == getattr(other, name) for name in ("labels", "ids", "latent_space"))
+        return same and names and self.anchors.equals(other.anchors)
+
+    # -- history and files --------------------------------------------------------------------------------------------
+
+    def undo(self) -> SceneLatent:
+        """The scene before the last verb; `redo` on it leads back. Raises EditError if there is none."""
+        from anchorgen.scene.history import before_last
+
+        return dataclasses.replace(before_last(self), following=self)
+
+    def redo(self) -> SceneLatent:
+        """What `undo` took back. Raises EditError if nothing was."""
+        if self.following is None:
+            raise EditError("nothing to redo: no verb was undone on the way to this scene")
+        return self.following
+
+    def to_python(self, name: str = "scene") -> str:
+        """Code that makes this scene again from its `origin`, which it calls `name`."""
+        from anchorgen.scene.history import to_python
+
+        return to_python(self, name)
+
+    def diff(self, other: SceneLatent) -> SceneDiff:
+        """What is different in `other`: slots are compared one by one."""
+        from anchorgen.scene.compare import scene_diff
+
+        return scene_diff(self, other)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes one .safetensors, atomically: latents, names, anchors, history and where it started."""
+        from anchorgen.scene.io import save_scene
+
+        save_scene(self, path)
+
+    @staticmethod
+    def load(path: str | os.PathLike[str]) -> SceneLatent:
+        """Reads what `save` wrote. Raises SceneFileError (a ValueError) for anything else."""
+        from anchorgen.scene.io import load_scene
+
+        return load_scene(path)
+
+    def __repr__(self) -> str:
+        from anchorgen.scene.display import scene_text
+
+        return scene_text(self)
+
+    def _repr_html_(self) -> str:
+        from anchorgen.scene.display import scene_html
+
+        return scene_html(self)
+
+    def __deepcopy__(self, memo: Any) -> SceneLatent:
+        return self  # immutable
+
+
+_NO_HISTORY: dict[str, Any] = {"history": (), "origin": None, "previous": None, "following": None}

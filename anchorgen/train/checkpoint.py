@@ -1,0 +1,72 @@
+"""Checkpoints of `loop.fit`: whole or not there at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import warnings
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_model, save_model
+
+# Settings that may change between calls without a word.
+_FREE = {"steps", "max_seconds", "resume", "log_every", "checkpoint_every", "evaluate_every", "prefetch", "tensorboard"}
+
+
+@dataclass
+class LoopState:
+    """What a checkpoint holds beside tensors. `sums` and `count` are the means in the making."""
+
+    step: int = 0
+    seconds: float = 0.0
+    bad_steps: int = 0
+    sums: dict[str, float] | None = None
+    count: int = 0
+
+
+def _checkpoints(out_dir: Path) -> list[Path]:
+    return sorted(path for path in out_dir.glob("step-*") if path.is_dir() and path.suffix != ".tmp")
+
+
+def save_checkpoint(config, accelerator, module, ema, optimizer, state, out_dir: Path) -> None:
+    """A directory that appears whole (written beside, then renamed); the older one goes after that."""
+    if accelerator.is_main_process:
+        final = out_dir / f"step-{state.step:08d}"
+        partial = final.with_suffix(".tmp")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir()
+        save_model(module, str(partial / "model.safetensors"))
+        save_model(ema.module, str(partial / "ema.safetensors"))
+        torch.save(optimizer.state_dict(), partial / "optimizer.pt")
+        facts = {"state": asdict(state), "num_averaged": int(ema.n_averaged), "config": asdict(config)}
+        (partial / "state.json").write_text(json.dumps(facts, indent=1))
+        shutil.rmtree(final, ignore_errors=True)
+        partial.rename(final)
+        shutil.copy(final / "ema.safetensors", out_dir / "ema.safetensors.tmp")
+        os.replace(out_dir / "ema.safetensors.tmp", out_dir / "ema.safetensors")
+        for old in _checkpoints(out_dir):
+            if old != final:
+                shutil.rmtree(old)
+    accelerator.wait_for_everyone()
+
+
+def load_checkpoint(config, module, ema, optimizer, out_dir: Path) -> LoopState:
+    """Puts the last checkpoint into the arguments; a fresh state where there is none."""
+    found = _checkpoints(out_dir)
+    if not found:
+        return LoopState()
+    facts = json.loads((found[-1] / "state.json").read_text())
+    then, now = ({k: v for k, v in json.loads(json.dumps(c)).items() if k not in _FREE}
+                 for c in (facts["config"], asdict(config)))
+    changed = sorted(key for key in now if then.get(key) != now[key])
+    if changed:
+        message = f"{found[-1]} was trained with other settings for {changed}; going on with the new ones"
+        warnings.warn(message, stacklevel=3)
+    load_model(module, str(found[-1] / "model.safetensors"))
+    load_model(ema.module, str(found[-1] / "ema.safetensors"))
+    ema.n_averaged.fill_(facts["num_averaged"])
+    optimizer.load_state_dict(torch.load(found[-1] / "optimizer.pt", weights_only=True))
+    return LoopState(**facts["state"])

@@ -1,0 +1,179 @@
+"""A `WorldScene` as a Mitsuba scene: one plugin tree for every room, so that all rooms share their kernels.
+
+Three merged meshes (matte, gloss, mirror) with vertex colours, `MAX_LAMPS` lamp slots (a shade and its two discs each,
+dark and out of sight where there is no lamp) and one sky portal behind the window.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from anchorgen.geometry import quat_to_matrix
+from anchorgen.world.camera import world_to_camera
+from anchorgen.world.catalogue import build_furniture
+from anchorgen.world.layout import MAX_LAMPS
+from anchorgen.world.meshes import moved
+from anchorgen.world.shell import build_shell, wall_frame
+from anchorgen.world.types import Light, Part, WorldScene
+
+SURFACES = ("matte", "gloss", "mirror")
+_SKY = np.array([0.82, 0.93, 1.08]) * 4.0
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Attributes:
+    surfaces: per name of `SURFACES`, vertices, normals, faces, colours and `[F]` index of the face's object (-1: shell).
+    lamps: per lamp its shade, its light in the world, whether it is lit, and its object's index.
+    """
+
+    surfaces: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]]
+    lamps: list[tuple[Part, Light, bool, int]]
+
+
+def world_parts(scene: WorldScene, index: int) -> tuple[list[Part], Light | None]:
+    """Meshes of one object in the world frame, and its light as built (object frame)."""
+    spec = scene.objects[index]
+    furniture = build_furniture(spec.category, spec.params)
+    rotation = quat_to_matrix(np.asarray(spec.quat_wxyz))
+    return [moved(part, spec.position, rotation, spec.scale) for part in furniture.parts], furniture.light
+
+
+def gather(scene: WorldScene) -> Geometry:
+    """All meshes of a room, merged by surface."""
+    rows: dict[str, list[tuple[Part, int]]] = {name: [] for name in SURFACES}
+    lamps = []
+    for part in build_shell(scene.room):
+        rows[part.material].append((part, -1))
+    for index, spec in enumerate(scene.objects):
+        parts, light = world_parts(scene, index)
+        for part in parts:
+            if part.material == "shade" and light is not None:
+                lamps.append((part, _world_light(scene, index, light), spec.lit, index))
+            else:
+                rows[part.material].append((part, index))
+    return Geometry({name: _merge(parts) for name, parts in rows.items()}, lamps)
+
+
+def _world_light(scene: WorldScene, index: int, light: Light) -> Light:
+    spec = scene.objects[index]
+    rotation, scale = quat_to_matrix(np.asarray(spec.quat_wxyz)), np.asarray(spec.scale)
+    at = {k: tuple(rotation @ (scale * getattr(light, k)) + np.asarray(spec.position)) for k in ("bottom", "top")}
+    wide = float(scale[:2].mean())
+    return Light(**at, bottom_radius_m=light.bottom_radius_m * wide, top_radius_m=light.top_radius_m * wide,
+                 radiance=light.radiance, shade_radiance=light.shade_radiance)  # fmt: skip
+
+
+def _merge(rows: list[tuple[Part, int]]) -> tuple[np.ndarray, ...]:
+    if not rows:  # a sliver far below the floor keeps the plugin tree the same
+        corner = np.array([[0, 0, -50.0], [0.01, 0, -50.0], [0, 0.01, -50.0]])
+        return corner, np.tile([0, 0, 1.0], (3, 1)), np.array([[0, 1, 2]]), np.full((3, 3), 0.5), np.array([-1])
+    offsets = np.cumsum([0] + [len(part.vertices) for part, _ in rows[:-1]])
+    faces = [part.faces + offset for (part, _), offset in zip(rows, offsets, strict=True)]
+    owner = [np.full(len(part.faces), index) for part, index in rows]
+    columns = [[getattr(part, name) for part, _ in rows] for name in ("vertices", "normals")]
+    colours = [part.colors for part, _ in rows]
+    return tuple(np.concatenate(x) for x in (*columns, faces, colours, owner))
+
+
+def build_scene(mi: Any, scene: WorldScene, geometry: Geometry, rows: int, columns: int, depth: int) -> tuple[Any, list[str]]:
+    """The Mitsuba scene, and the name of each of its shapes in Mitsuba's order."""
+    bsdfs = _bsdfs(mi)
+    plugins: dict[str, Any] = {"type": "scene", "integrator": {"type": "path", "max_depth": depth}}
+    plugins["sensor"] = _sensor(mi, scene, rows, columns)
+    for name in SURFACES:
+        plugins[name] = _mesh(mi, name, *geometry.surfaces[name][:4], bsdf=bsdfs[name])
+    for slot in range(MAX_LAMPS):
+        plugins |= _lamp(mi, slot, geometry.lamps[slot] if slot < len(geometry.lamps) else None, bsdfs)
+    plugins["sky"] = _portal(mi, scene, bsdfs)
+    loaded = mi.load_dict(plugins, parallel=False, optimize=False)
+    return loaded, [shape.id() for shape in loaded.shapes()]
+
+
+def _sensor(mi: Any, scene: WorldScene, rows: int, columns: int) -> dict[str, Any]:
+    camera = scene.camera
+    right, down, forward = world_to_camera(camera)
+    origin = np.asarray(camera.position)
+    fov = float(np.degrees(2 * np.arctan(0.5 / camera.focal[0])))
+    look_at = mi.ScalarTransform4f().look_at(origin=origin.tolist(), target=(origin + forward).tolist(), up=(-down).tolist())
+    film = {"type": "hdrfilm", "width": columns, "height": rows, "pixel_format": "rgb", "rfilter": {"type": "box"}}
+    return {"type": "perspective", "fov": fov, "fov_axis": "x", "near_clip": 0.02, "far_clip": 100.0,
+            "to_world": look_at, "film": film, "sampler": {"type": "independent", "sample_count": 16}}  # fmt: skip
+
+
+def _bsdfs(mi: Any) -> dict[str, Any]:
+    colour = {"type": "mesh_attribute", "name": "vertex_color"}
+    nested = {
+        "matte": {"type": "diffuse", "reflectance": colour},
+        "gloss": {"type": "principled", "base_color": colour, "roughness": 0.38, "specular": 0.45},
+        "mirror": {"type": "conductor", "material": "none", "specular_reflectance": 0.9},
+    }
+    out = {name: mi.load_dict({"type": "twosided", "inside": bsdf}) for name, bsdf in nested.items()}
+    out["shade"] = mi.load_dict({"type": "diffuse", "reflectance": colour})
+    return out | {"black": mi.load_dict({"type": "diffuse", "reflectance": 0.0})}
+
+
+def _mesh(mi: Any, name: str, vertices, normals, faces, colours, *, bsdf: Any, emitter: Any = None) -> Any:
+    properties = mi.Properties()
+    properties["bsdf"] = bsdf
+    if emitter is not None:
+        properties["emitter"] = emitter
+    mesh = mi.Mesh(name, len(vertices), len(faces), has_vertex_normals=True, props=properties)
+    values = mi.traverse(mesh)
+    values["vertex_positions"] = np.ascontiguousarray(vertices, np.float32).ravel()
+    values["vertex_normals"] = np.ascontiguousarray(normals, np.float32).ravel()
+    values["faces"] = np.ascontiguousarray(faces, np.uint32).ravel()
+    mesh.add_attribute("vertex_color", 3, np.ascontiguousarray(np.clip(colours, 0.02, 0.95), np.float32).ravel())
+    values.update()
+    return mesh
+
+
+def _emitter(mi: Any, radiance: np.ndarray, weight: float) -> Any:
+    lit = float(np.sum(radiance)) > 0
+    value = {"type": "rgb", "value": [float(x) for x in radiance]}
+    return mi.load_dict({"type": "area", "sampling_weight": weight if lit else 0.0, "radiance": value})
+
+
+def _lamp(mi: Any, slot: int, lamp: tuple[Part, Light, bool, int] | None, bsdfs: dict[str, Any]) -> dict[str, Any]:
+    """A shade that glows on its outside, and the bulb as two discs that shine out of its openings."""
+    if lamp is None:
+        light = Light((0, 0, -60.0 - slot), (0, 0, -59.0 - slot), 0.03, 0.03, (0, 0, 0), (0, 0, 0))
+        corner = np.array([[0, 0, -70.0], [0.01, 0, -70.0], [0, 0.01, -70.0]])
+        shade = Part(corner, np.tile([0, 0, 1.0], (3, 1)), np.array([[0, 1, 2]]), np.full((3, 3), 0.5))
+        lit = False
+    else:
+        shade, light, lit, _ = lamp
+    glow, radiance = (np.asarray(x) * lit for x in (light.shade_radiance, light.radiance))
+    arrays = (shade.vertices, shade.normals, shade.faces, shade.colors)
+    discs = _discs(light)
+    return {
+        f"shade{slot}": _mesh(mi, f"shade{slot}", *arrays, bsdf=bsdfs["shade"], emitter=_emitter(mi, glow, 0.35)),
+        f"bulb{slot}": _mesh(mi, f"bulb{slot}", *discs, bsdf=bsdfs["black"], emitter=_emitter(mi, radiance, 1.0)),
+    }
+
+
+def _discs(light: Light, sides: int = 20) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    angle = np.linspace(0, 2 * np.pi, sides, endpoint=False)
+    circle = np.stack([np.cos(angle), np.sin(angle), 0 * angle], 1)
+    here, following, centre = np.arange(sides), np.roll(np.arange(sides), -1), np.full(sides, sides)
+    inset = np.array([0, 0, 0.004])
+    low = np.concatenate([circle * light.bottom_radius_m, np.zeros((1, 3))]) + light.bottom + inset
+    high = np.concatenate([circle * light.top_radius_m, np.zeros((1, 3))]) + light.top - inset
+    faces = np.concatenate([np.stack([centre, following, here], 1), np.stack([centre, here, following], 1) + sides + 1])
+    normals = np.repeat([[0, 0, -1.0], [0, 0, 1.0]], sides + 1, 0)
+    return np.concatenate([low, high]), normals, faces, np.full((2 * sides + 2, 3), 0.5)
+
+
+def _portal(mi: Any, scene: WorldScene, bsdfs: dict[str, Any]) -> Any:
+    window = scene.room.window
+    origin, along, inward, _ = wall_frame(scene.room, window.wall)
+    corners = [(window.start_m, window.sill_m), (window.end_m, window.sill_m), (window.end_m, window.head_m), (window.start_m, window.head_m)]
+    points = np.array([origin + along * a - inward * 0.16 + [0, 0, z] for a, z in corners])
+    faces = np.array([[0, 1, 2], [0, 2, 3]])
+    if np.dot(np.cross(points[1] - points[0], points[2] - points[0]), inward) < 0:
+        faces = faces[:, ::-1]
+    emitter = _emitter(mi, _SKY * scene.daylight, 1.5)
+    return _mesh(mi, "sky", points, np.tile(inward, (4, 1)), faces, np.full((4, 3), 0.5), bsdf=bsdfs["black"], emitter=emitter)

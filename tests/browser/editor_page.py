@@ -1,0 +1,105 @@
+"""`EditorPage`: a notebook page with an editor in it, as a test drives it."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+CELL_TIMEOUT_S = 120.0
+
+
+class EditorPage:
+    """A notebook page with an editor in it, and what its kernel says.
+
+    Attributes:
+        page: of Playwright.
+        errors: uncaught exceptions of the page.
+    """
+
+    def __init__(self, page: Any, state_file: Path, errors: list[str]):
+        self.page = page
+        self.errors = errors
+        self._state_file = state_file
+
+    def run_cell(self, index: int) -> None:
+        """Runs a cell and waits for its number; asks again, since a kernel that is just starting drops requests."""
+        cell = self.page.locator(".jp-CodeCell").nth(index)
+        prompt = cell.locator(".jp-InputPrompt")
+        before = prompt.inner_text()
+        deadline = time.monotonic() + CELL_TIMEOUT_S
+        while time.monotonic() < deadline:
+            cell.locator(".cm-content").click()
+            self.page.keyboard.press("Shift+Enter")
+            self.page.wait_for_timeout(1000)
+            while "*" in prompt.inner_text() and time.monotonic() < deadline:
+                self.page.wait_for_timeout(100)
+            if prompt.inner_text() != before and re.search(r"\d", prompt.inner_text()):
+                self._check_output(cell)
+                return
+        raise AssertionError(f"cell {index} did not run; its prompt reads {prompt.inner_text()!r}")
+
+    def _check_output(self, cell: Any) -> None:
+        failure = cell.locator("[data-mime-type='application/vnd.jupyter.error']")
+        if failure.count():
+            raise AssertionError(f"the cell failed:\n{failure.first.inner_text()}")
+
+    @property
+    def overlay(self) -> Any:
+        return self.page.get_by_test_id("scene-overlay")
+
+    def state(self) -> dict[str, Any]:
+        return json.loads(self._state_file.read_text())
+
+    def wait_for(self, holds: Callable[[dict[str, Any]], bool], what: str, timeout_s: float = 30.0) -> dict[str, Any]:
+        """The state as soon as `holds` of it."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            if self._state_file.exists() and holds(state := self.state()):
+                return state
+            self.page.wait_for_timeout(50)
+        raise AssertionError(f"the Python side never got to: {what}; it is at {self.state()}")
+
+    def picture(self) -> Image.Image:
+        """The picture that the page shows, without boxes."""
+        encoded = self.page.evaluate(
+            """async () => {
+                const bytes = await (await fetch(document.querySelector(".ag-view img").src)).arrayBuffer();
+                return btoa(Array.from(new Uint8Array(bytes), (byte) => String.fromCharCode(byte)).join(""));
+            }"""
+        )
+        return Image.open(io.BytesIO(base64.b64decode(encoded))).convert("RGB")
+
+    def centre_of(self, test_id: str) -> tuple[float, float]:
+        box = self.page.get_by_test_id(test_id).bounding_box()
+        return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+    def drag(self, start: tuple[float, float], right: float, down: float, release: bool = True) -> None:
+        """A drag with the real mouse, in pixels."""
+        mouse = self.page.mouse
+        mouse.move(*start)
+        mouse.down()
+        for k in range(1, 11):
+            mouse.move(start[0] + right * k / 10, start[1] + down * k / 10)
+            self.page.wait_for_timeout(16)
+        if release:
+            mouse.up()
+
+    def select(self, object_id: str) -> None:
+        """Selects by Tab until the Python side agrees."""
+        self.overlay.focus()
+        self.page.keyboard.press("Escape")
+        self.overlay.focus()
+        for _ in self.state()["objects"]:
+            self.page.keyboard.press("Tab")
+            self.page.wait_for_timeout(150)
+            if self.state()["selected"] == object_id:
+                return
+        self.wait_for(lambda state: state["selected"] == object_id, f"{object_id} selected", 5.0)

@@ -1,0 +1,134 @@
+"""The editor in a real JupyterLab in a real Chromium, with real mouse and key events, asserted on the Python side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from editor_page import EditorPage
+
+pytestmark = pytest.mark.browser
+
+OTHER_PIPELINES = "needs the room and the failures of the fake pipeline"
+
+
+def _movable(editor: EditorPage) -> str:
+    """An object whose box is well inside the picture and in front of the others."""
+    frame = editor.overlay.bounding_box()
+    sizes = {}
+    for name, pose in editor.state()["objects"].items():
+        box = editor.page.get_by_test_id(f"box-{name}").bounding_box()
+        inside = box["x"] >= frame["x"] and box["x"] + box["width"] + 80 <= frame["x"] + frame["width"]
+        if inside and box["height"] > 40:
+            sizes[name] = pose["translation"][2]
+    assert sizes, "no object to drag is wholly in the picture"
+    return min(sizes, key=sizes.__getitem__)
+
+
+def test_dragging_a_box_moves_the_object_and_brings_a_new_picture(editor_page: EditorPage, tmp_path: Path) -> None:
+    editor = editor_page
+    name, before, picture = _movable(editor), editor.state(), editor.picture()
+    editor.drag(editor.centre_of(f"box-{name}"), 60, 4)
+    after = editor.wait_for(lambda s: s["undo"] == f"move {name}", f"{name} moved")
+    after = editor.wait_for(lambda s: s["final_pictures"] > before["final_pictures"], "a new picture", 60.0)
+    shift = np.subtract(after["objects"][name]["translation"], before["objects"][name]["translation"])
+    assert shift[0] > 0.1, f"dragged 60 px to the right, moved by {shift} m"
+    others = {key: pose for key, pose in before["objects"].items() if key != name}
+    assert others == {key: pose for key, pose in after["objects"].items() if key != name}
+    assert [step["verb"] for step in after["verbs"]] == ["move"]
+    editor.page.wait_for_timeout(500)
+    changed = np.abs(np.asarray(editor.picture(), int) - np.asarray(picture, int)).max(-1)
+    assert (changed > 16).mean() > 0.001, "the page still shows the old picture"
+    editor.page.screenshot(path=tmp_path / "moved.png")
+    assert editor.errors == []
+
+
+def test_undo_and_redo_by_keys_are_exact(editor_page: EditorPage) -> None:
+    editor = editor_page
+    editor.overlay.focus()
+    moved = editor.wait_for(lambda s: bool(s["undo"]), "something to undo")
+    editor.page.keyboard.press("Control+z")
+    back = editor.wait_for(lambda s: s["undo"] == "", "everything undone")
+    assert back["objects"] != moved["objects"]
+    editor.page.keyboard.press("Control+Shift+z")
+    assert editor.wait_for(lambda s: s["redo"] == "", "redone")["objects"] == moved["objects"]
+    editor.page.keyboard.press("Control+z")
+    editor.wait_for(lambda s: s["undo"] == "", "everything undone")
+
+
+def test_escape_gives_a_drag_up(editor_page: EditorPage) -> None:
+    editor = editor_page
+    name, before = _movable(editor), editor.state()
+    editor.drag(editor.centre_of(f"box-{name}"), 50, 0, release=False)
+    editor.page.keyboard.press("Escape")
+    editor.page.mouse.up()
+    editor.wait_for(lambda s: s["final_pictures"] > before["final_pictures"], "the old picture again")
+    assert editor.state()["objects"] == before["objects"]
+    assert editor.state()["undo"] == ""
+
+
+@pytest.mark.parametrize(
+    ("gesture", "verbs"),
+    [
+        ("lift", ["move"]),
+        ("turn", ["rotate"]),
+        ("size", ["resize", "move"]),
+        ("nudge", ["move"]),
+        ("turn by key", ["rotate"]),
+        ("duplicate", ["duplicate"]),
+        ("remove", ["remove"]),
+    ],
+)
+def test_every_gesture_is_one_undo_step(editor_page: EditorPage, gesture: str, verbs: list[str]) -> None:
+    editor = editor_page
+    keyboard = editor.page.keyboard
+    name = _movable(editor)
+    editor.select(name)
+    before = editor.state()
+    if gesture == "lift":
+        keyboard.down("Shift")
+        editor.drag(editor.centre_of(f"box-{name}"), 0, -30)
+        keyboard.up("Shift")
+    elif gesture == "turn":
+        editor.drag(editor.centre_of("handle-yaw"), -40, 10)
+    elif gesture == "size":
+        editor.drag(editor.centre_of("handle-size-0+"), 15, 3)
+    elif gesture == "nudge":
+        for _ in range(3):
+            keyboard.down("ArrowRight")
+        keyboard.up("ArrowRight")
+    else:
+        keyboard.press({"turn by key": "q", "duplicate": "d", "remove": "Delete"}[gesture])
+    after = editor.wait_for(lambda s: s["steps"] == before["steps"] + 1, f"{gesture} of {name}")
+    done = [step["verb"] for step in after["verbs"][len(before["verbs"]) :]]
+    assert done in (verbs, verbs[:1])
+    editor.overlay.focus()
+    keyboard.press("Control+z")
+    assert editor.wait_for(lambda s: s["steps"] == before["steps"] + 2, "undone")["objects"] == before["objects"]
+
+
+def test_a_scene_set_in_code_shows_in_the_editor(editor_page: EditorPage, pipeline_name: str) -> None:
+    if pipeline_name != "fake":
+        pytest.skip(OTHER_PIPELINES)
+    editor = editor_page
+    before = editor.centre_of("box-chair-0")
+    editor.run_cell(3)
+    editor.wait_for(lambda s: s["undo"] == "set in code", "the scene from code")
+    editor.page.wait_for_timeout(500)
+    assert editor.centre_of("box-chair-0")[0] > before[0] + 10
+
+
+def test_an_error_of_the_renderer_is_shown_and_goes_away(editor_page: EditorPage, pipeline_name: str) -> None:
+    if pipeline_name != "fake":
+        pytest.skip(OTHER_PIPELINES)
+    editor = editor_page
+    editor.run_cell(1)
+    editor.select("bed-0")
+    editor.page.keyboard.press("ArrowUp")
+    alert = editor.page.locator(".ag-error [role=alert]")
+    alert.wait_for(timeout=20_000)
+    assert alert.inner_text() == "RuntimeError: the decoder <broke>"
+    editor.run_cell(2)
+    editor.page.get_by_role("button", name="Render").click()
+    alert.wait_for(state="hidden", timeout=20_000)

@@ -1,0 +1,110 @@
+"""What a scene shows: golden text, and HTML that is well formed, escaped and within its drawing."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+
+from anchorgen.scene import SceneLatent
+from anchorgen.scene.drawing import perspective_svg, plan_svg
+from strategies import make_scene
+
+ROOM = make_scene(4)
+
+GOLDEN = """\
+SceneLatent: 3 objects in 16 slots, focal 0.900, 0.900, latent space test-space
+  object        label       centre x, y, z (m)  width x depth x height (m)  released
+  bed-1         bed         -1.20, 0.28, 3.91   1.60 x 2.00 x 0.90          layout 0.60
+  nightstand-1  nightstand  -0.10, 0.60, 3.22   0.50 x 0.40 x 0.55          -
+  wardrobe-1    wardrobe    1.20, -0.01, 2.58   1.20 x 0.60 x 2.00          appearance 1.00
+  removed: table-lamp-1
+  also released: camera 0.50
+  history: move, remove, release, release, release"""
+
+
+def edited() -> SceneLatent:
+    scene = ROOM.move("nightstand", right=0.3).remove("lamp").release("bed.layout", strength=0.6)
+    return scene.release("wardrobe.appearance").release("camera", strength=0.5)
+
+
+def parsed(html: str) -> ElementTree.Element:
+    return ElementTree.fromstring(html)
+
+
+def test_text_is_golden():
+    assert repr(edited()) == GOLDEN
+
+
+def test_text_of_an_empty_scene():
+    assert repr(SceneLatent.blank(4, latent_space="")) == (
+        "SceneLatent: 0 objects in 4 slots, focal 1.000, 1.000, latent space -\n"
+        "  also released: 4 empty slots, camera 1.00, background 1.00"
+    )
+
+
+def test_long_histories_show_their_end():
+    scene = ROOM
+    for _ in range(30):
+        scene = scene.move("bed", right=0.01)
+    assert repr(scene).splitlines()[-1] == "  history: ..., " + ", ".join(["move"] * 8)
+
+
+def test_html_is_well_formed_and_complete():
+    root = parsed(edited()._repr_html_())
+    names = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert sorted(names) == sorted(["bed", "nightstand", "wardrobe"] * 2)
+    cells = ["".join(cell.itertext()) for cell in root.iter("td")]
+    assert "0.60" in cells
+    assert cells.count("keep") == 7
+    assert "removed: table-lamp-1" in "".join(root.itertext())
+
+
+@pytest.mark.parametrize("scene", [SceneLatent.blank(3), make_scene(1), make_scene(9), make_scene(16, seed=5)])
+def test_drawings_are_well_formed(scene):
+    for svg in (perspective_svg(scene), plan_svg(scene)):
+        root = parsed(svg)
+        width, height = float(root.get("width")), float(root.get("height"))
+        assert 50 <= width <= 450
+        assert 50 <= height <= 900
+        for label in root.iter("{http://www.w3.org/2000/svg}text"):
+            assert 0 <= float(label.get("x")) <= width
+            assert 0 <= float(label.get("y")) <= height
+        assert "nan" not in svg
+
+
+def test_boxes_around_and_beside_the_camera_are_drawn():
+    around = (
+        ROOM.move("bed", to=(0.0, 0.0, 0.06)).move("wardrobe", to=(30.0, 0.0, 0.1)).rotate("bed", pitch=50, roll=20)
+    )
+    assert "nan" not in around._repr_html_()
+    parsed(around._repr_html_())
+
+
+def test_a_camera_that_looks_down_has_a_repr():
+    down = ROOM.replace(up=np.array([0.0, 0.0, -1.0]))
+    assert "no drawing" in down._repr_html_()
+    assert "bed-1" in repr(down)
+
+
+def test_strings_are_escaped():
+    evil = "<script>alert(1)</script>&\"'"
+    scene = ROOM.replace(labels=(evil,) * 16, ids=(evil, *ROOM.ids[1:]), latent_space=evil).remove(0)
+    for html in (scene._repr_html_(), scene.restore()._repr_html_()):
+        assert "<script>" not in html
+        parsed(html)
+
+
+def test_released_layouts_are_dashed_and_colours_can_be_given():
+    assert "stroke-dasharray" not in re.sub(r"<line[^>]*>", "", perspective_svg(ROOM))
+    assert 'stroke-dasharray="4 3"' in perspective_svg(ROOM.release("bed.layout"))
+    assert 'fill="red"' in perspective_svg(ROOM, colors={0: "red"})
+    assert 'fill="red"' in plan_svg(ROOM, colors={0: "red"})
+
+
+def test_both_themes_are_served():
+    html = ROOM._repr_html_()
+    assert "var(--jp-content-font-color1, inherit)" in html
+    assert "currentColor" in html

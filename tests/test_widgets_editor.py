@@ -1,0 +1,208 @@
+"""The editor's widgets without a browser: what the front end would send goes in, what it would show comes out."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+
+import ipywidgets
+import numpy as np
+import pytest
+from ipywidgets.widgets.widget import _instances
+from PIL import Image
+
+from anchorgen.geometry import box_corners, floor_basis, opencv_to_three, project, quat_opencv_to_three_xyzw
+from anchorgen.scene.latent import SceneLatent
+from anchorgen_widgets import SceneEditor
+from anchorgen_widgets.overlay import SceneOverlay, joined_module
+from fake_pipeline import FakePipeline, make_room
+
+WAIT_S = 20.0
+
+
+@pytest.fixture
+def editor() -> Iterator[SceneEditor]:
+    editor = SceneEditor(FakePipeline(), make_room())
+    assert editor.session.worker.wait_until_idle(WAIT_S)
+    yield editor
+    editor.close()
+
+
+def _message(scene: SceneLatent, name: str, right: float, kind: str = "move", **more: str) -> dict:
+    view = scene[name]
+    offset = np.array([right, 0.0, 0.0]) @ floor_basis(scene.up)
+    return {
+        "id": name,
+        "kind": kind,
+        "gesture": "g1",
+        "t": opencv_to_three(view.translation + offset).tolist(),
+        "q": quat_opencv_to_three_xyzw(view.quat_wxyz).tolist(),
+        "s": view.scale.tolist(),
+        **more,
+    }
+
+
+def _send(editor: SceneEditor, message: dict) -> None:
+    editor.view.overlay._handle_custom_msg(message, [])
+    assert editor.session.worker.wait_until_idle(WAIT_S)
+
+
+def test_a_commit_of_the_front_end_edits_the_scene_and_brings_a_picture(editor: SceneEditor) -> None:
+    picture, settled = editor.view._image.value, editor.view.overlay.settled
+    _send(editor, _message(editor.scene, "bed-0", 0.3, type="commit"))
+    assert editor.scene.to_python() == "scene = scene.move('bed-0', right=0.3)\n"
+    assert editor.view._image.value != picture
+    assert editor.view.overlay.settled > settled
+    box = next(box for box in editor.view.overlay.boxes if box["id"] == "bed-0")
+    assert box["t"] == pytest.approx(opencv_to_three(editor.scene["bed-0"].translation).tolist())
+
+
+def test_a_refused_commit_is_explained_and_the_box_goes_back(editor: SceneEditor) -> None:
+    before, settled = editor.scene, editor.view.overlay.settled
+    _send(editor, {**_message(before, "bed-0", 0.0, type="commit"), "t": [0.0, 0.0, 5.0]})
+    assert editor.scene is before
+    assert "in front of the camera" in editor._controls.error_text
+    assert editor.view.overlay.settled > settled
+    _send(editor, _message(before, "bed-0", 0.1, type="commit"))
+    assert editor._controls.error_text == ""
+
+
+def test_errors_of_the_renderer_are_shown_as_text_not_markup(editor: SceneEditor) -> None:
+    editor.session.pipe.fails = True
+    _send(editor, _message(editor.scene, "bed-0", 0.3, type="commit"))
+    assert "the decoder &lt;broke&gt;" in editor._controls.error_text
+    editor._controls.dismiss.click()
+    assert editor._controls.error_text == ""
+
+
+def test_live_poses_draw_drafts_until_their_gesture_has_ended(editor: SceneEditor) -> None:
+    drawn = len(editor.session.pipe.rendered)
+    editor.view.overlay.live = _message(editor.scene, "bed-0", 0.2)
+    assert editor.session.worker.wait_until_idle(WAIT_S)
+    assert [draft for *_, draft in editor.session.pipe.rendered[drawn:]] == [True]
+    _send(editor, _message(editor.scene, "bed-0", 0.3, type="commit"))
+    drawn = len(editor.session.pipe.rendered)
+    editor.view.overlay.live = _message(editor.scene, "bed-0", 0.9)
+    assert editor.session.worker.wait_until_idle(WAIT_S)
+    assert len(editor.session.pipe.rendered) == drawn, "a late live pose drew over its own commit"
+
+
+def test_keys_become_commands(editor: SceneEditor) -> None:
+    editor.view.overlay.selected = "chair-0"
+    assert editor.session.selected == "chair-0"
+    for name, undo in (("duplicate", "duplicate chair-0"), ("remove", "remove chair-1"), ("undo", "duplicate chair-0")):
+        _send(editor, {"type": "command", "name": name, "id": "chair-0"})
+        assert editor.session.undo_label == undo
+
+
+def test_the_list_and_the_picture_select_the_same(editor: SceneEditor) -> None:
+    controls = editor._controls
+    assert controls.remove.disabled and controls.objects.value is None
+    controls.objects.value = "rug-0"
+    assert editor.view.overlay.selected == "rug-0"
+    assert not controls.remove.disabled
+    controls.remove.click()
+    assert ("rug (removed)", "rug-0") in controls.objects.options
+    controls.objects.value = "rug-0"
+    assert not controls.restore.disabled
+    controls.restore.click()
+    assert editor.session.selected == "rug-0"
+    assert ("rug", "rug-0") in controls.objects.options
+
+
+def test_resample_uses_another_seed_each_time(editor: SceneEditor) -> None:
+    controls = editor._controls
+    controls.resample.click()
+    assert "nothing is selected" in controls.error_text
+    assert controls.seed.value == 0
+    editor.session.select("bed-0")
+    scenes = []
+    for _ in range(2):
+        controls.resample.click()
+        assert editor.session.worker.wait_until_idle(WAIT_S)
+        scenes.append(editor.scene)
+    assert controls.seed.value == 2
+    assert not np.array_equal(scenes[0].appearance, scenes[1].appearance)
+
+
+def test_a_scene_set_in_code_is_one_undo_step_and_shows(editor: SceneEditor) -> None:
+    editor.scene = editor.scene.remove("chair")
+    assert [box["id"] for box in editor.view.overlay.boxes].count("chair-0") == 0
+    assert not editor._controls.undo.disabled
+    editor._controls.undo.click()
+    assert any(box["id"] == "chair-0" for box in editor.view.overlay.boxes)
+
+
+def test_boxes_on_the_page_lie_on_the_objects_of_the_picture(editor: SceneEditor) -> None:
+    overlay = editor.view.overlay
+    scene, (fx, fy), (width, height) = editor.scene, overlay.focal, overlay.size_px
+    for box, view in zip(overlay.boxes, scene.objects, strict=True):
+        x, y, z = box["t"]
+        pixel = np.array([fx * width * x / -z + width / 2, -fy * height * y / -z + height / 2])
+        assert pixel == pytest.approx(project(view.translation, scene.focal) * [width, height], abs=1e-3)
+    right, up, forward = (np.array(row) for row in overlay.floor_basis)
+    assert up == pytest.approx(opencv_to_three(scene.up), abs=1e-6)
+    assert forward[2] < 0 < right[0]
+
+
+def test_webgl_swaps_the_drawn_edges_for_the_3d_view(editor: SceneEditor) -> None:
+    view = editor.view
+    assert view.overlay.draws_edges and len(view.children) == 2 and view.overlay.mirror == {}
+    view.overlay.webgl = True
+    assert not view.overlay.draws_edges and len(view.children) == 3
+    assert set(view.overlay.mirror) == {obj.id for obj in editor.scene.objects}
+    editor.session.remove("chair-0")
+    assert "chair-0" not in view.overlay.mirror
+
+
+def test_the_3d_camera_sees_what_the_scene_s_camera_does(editor: SceneEditor) -> None:
+    editor.scene = editor.scene.with_focal(0.8, 1.2)
+    camera = editor.view._boxes3d._camera
+    assert np.tan(np.radians(camera.fov) / 2) == pytest.approx(1 / (2 * 1.2))
+    assert camera.aspect == pytest.approx(1.2 / 0.8)
+
+
+def test_pictures_are_small_webp_at_the_size_of_the_page(editor: SceneEditor) -> None:
+    encoded = editor.view._image.value
+    picture = Image.open(io.BytesIO(encoded))
+    assert picture.format == "WEBP" and picture.size == (512, 512)
+    assert len(encoded) < 60_000
+
+
+def test_a_snapshot_draws_the_boxes_over_the_picture(editor: SceneEditor) -> None:
+    snapshot = editor.snapshot()
+    assert snapshot.size == (512, 512)
+    view = editor.scene["wardrobe-0"]
+    corner = project(box_corners(view.translation, view.quat_wxyz, view.scale)[4], editor.scene.focal) * 512
+    plain = editor.image.resize((512, 512), Image.Resampling.LANCZOS)
+    at = tuple(int(value) for value in corner)
+    assert np.abs(np.subtract(snapshot.getpixel(at), plain.getpixel(at))).max() > 20
+
+
+@pytest.mark.parametrize("size", [0, 100, 5000])
+def test_a_size_that_fits_no_page_is_refused(size: int) -> None:
+    with pytest.raises(ValueError, match="expected 192 to 1600 px"):
+        SceneEditor(FakePipeline(), make_room(), size=size)
+
+
+def test_a_closed_editor_keeps_its_scene_and_leaves_no_widgets() -> None:
+    def open_widgets() -> set[str]:
+        plain = (ipywidgets.Layout, ipywidgets.Style)  # ipywidgets itself never closes those
+        return {key for key, widget in _instances.items() if not isinstance(widget, plain)}
+
+    before = open_widgets()
+    editor = SceneEditor(FakePipeline(), make_room())
+    assert editor.session.worker.wait_until_idle(WAIT_S)
+    editor.scene = editor.scene.remove("chair")
+    editor.close()
+    editor.close()
+    assert editor.scene.num_objects == 5 and editor.image is not None
+    assert open_widgets() == before
+
+
+def test_the_front_end_is_one_module_that_asks_no_network() -> None:
+    module = joined_module()
+    assert module.count("export default") == 1
+    assert not re.search(r"^\s*import\s", module, re.MULTILINE)
+    assert set(re.findall(r"https?://[^\s\"'`]+", module)) == {"http://www.w3.org/2000/svg"}

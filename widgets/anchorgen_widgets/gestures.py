@@ -1,0 +1,91 @@
+"""What a gesture of the mouse means in verbs of `SceneLatent`. Poses: OpenCV camera frame, metres, wxyz."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from anchorgen.geometry import floor_basis, quat_multiply
+from anchorgen.scene.latent import SceneLatent
+
+GestureKind = Literal["move", "lift", "rotate", "resize"]
+GESTURE_KINDS: tuple[GestureKind, ...] = ("move", "lift", "rotate", "resize")
+SIDES = ("width", "depth", "height")
+
+# A tenth of a millimetre and a hundredth of a degree: no eye sees less, and the code that the gesture becomes is short.
+LENGTH_DIGITS = 4
+ANGLE_DIGITS = 2
+
+
+def scene_after_gesture(
+    scene: SceneLatent,
+    object_id: str,
+    translation: Sequence[float],
+    quat_wxyz: Sequence[float],
+    scale: Sequence[float],
+    kind: GestureKind,
+) -> SceneLatent:
+    """The scene with the object where a gesture left it.
+
+    Args:
+        scene: before the gesture.
+        object_id: id of a present object.
+        translation, quat_wxyz, scale: `[3] [4] [3]` of the box afterwards.
+        kind: "move" slides (`move(right=, forward=)`), "lift" raises (`move(up=)`), "rotate" turns about the vertical
+            (`rotate(yaw=)`), "resize" pulls a face (`resize(width=)` and what `move` brings the box to its new centre).
+
+    Raises:
+        LookupError: no such object.
+        ValueError: numbers that are not finite, an unknown kind, or a pose that the scene refuses.
+    """
+    word = unmistakable(scene, object_id)
+    pose = {"translation": (translation, 3), "quat_wxyz": (quat_wxyz, 4), "scale": (scale, 3)}
+    for name, (values, length) in pose.items():
+        if np.shape(values) != (length,) or not np.all(np.isfinite(values)):
+            raise ValueError(f"{name} is {values}; expected {length} finite numbers")
+    if kind == "rotate":
+        yaw = yaw_between(scene, word, quat_wxyz)
+        return scene.rotate(word, yaw=yaw) if yaw else scene
+    if kind == "resize":
+        return _moved(_resized(scene, word, scale), word, translation, ("right", "up", "forward"))
+    if kind in ("move", "lift"):
+        return _moved(scene, word, translation, ("right", "forward") if kind == "move" else ("up",))
+    raise ValueError(f"unknown gesture {kind!r}; expected one of: {', '.join(GESTURE_KINDS)}")
+
+
+def unmistakable(scene: SceneLatent, object_id: str) -> str | int:
+    """A selector of just this present object: its id, or its slot where the id is also the label of another.
+
+    Raises:
+        LookupError: no such object is in the scene.
+    """
+    there = [view.id for view in scene.objects]
+    if object_id not in there:
+        raise LookupError(f"no object {object_id!r} is in the scene; there are: {', '.join(there) or 'none'}")
+    slot = scene.ids.index(object_id)
+    return object_id if scene.select(object_id) == (slot,) else slot
+
+
+def yaw_between(scene: SceneLatent, selector: str | int, quat_wxyz: Sequence[float]) -> float:
+    """Degrees about `up` from the object's rotation to another."""
+    w, *axis = quat_multiply(quat_wxyz, scene[selector].quat_wxyz * np.array([1.0, -1.0, -1.0, -1.0]))
+    half_turn = np.arctan2(np.dot(axis, scene.up), w)
+    degrees = np.degrees(2 * half_turn)
+    return round(float((degrees + 180) % 360 - 180), ANGLE_DIGITS)
+
+
+def _resized(scene: SceneLatent, selector: str | int, scale: Sequence[float]) -> SceneLatent:
+    before = scene[selector].scale
+    sides = {name: round(float(new), LENGTH_DIGITS) for name, new in zip(SIDES, scale, strict=True)}
+    changed = {name: side for (name, side), old in zip(sides.items(), before, strict=True) if abs(side - old) > 1e-4}
+    return scene.resize(selector, **changed) if changed else scene
+
+
+def _moved(scene: SceneLatent, selector: str | int, translation: Sequence[float], ways: tuple[str, ...]) -> SceneLatent:
+    offset = np.asarray(translation, float) - scene[selector].translation
+    along = dict(zip(("right", "up", "forward"), floor_basis(scene.up) @ offset, strict=True))
+    steps = {way: round(float(along[way]), LENGTH_DIGITS) for way in ways}
+    steps = {way: step for way, step in steps.items() if abs(step) > 0.5 * 10**-LENGTH_DIGITS}
+    return scene.move(selector, **steps) if steps else scene

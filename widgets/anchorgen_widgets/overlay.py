@@ -1,0 +1,69 @@
+"""`SceneOverlay`: the SVG over the picture that takes mouse and keys, and what it sends. Frame: three.js's camera."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import traitlets
+
+_STATIC = Path(__file__).parent / "static"
+_MODULE_FILES = ("box_math.js", "gestures.js", "overlay.js", "overlay_input.js")
+
+
+def joined_module(names: tuple[str, ...] = _MODULE_FILES) -> str:
+    """The front end as one ES module: files that share a scope, so that nothing has to be bundled."""
+    return "\n".join((_STATIC / name).read_text(encoding="utf-8") for name in names)
+
+
+class SceneOverlay(anywidget.AnyWidget):
+    """Boxes to pick and drag.
+
+    Attributes:
+        size_px: width and height of the picture on the page.
+        focal: (fx, fy) over picture width / height.
+        floor_basis: rows right, up, forward of the floor.
+        boxes: dicts of `id`, `label`, `color`, centre `t`, rotation `q` (xyzw) and full extents `s`.
+        selected: id of the selected box, or "".
+        settled: counts answers of Python to gestures; a change makes the front end take `boxes` over as they are.
+        mirror: for each id the pythreejs model that shows the same box.
+        draws_edges: whether the SVG draws the edges (where pythreejs does not).
+        snap: steps of keys and of Ctrl: move_m, angle_deg, size_m, nudge_m, nudge_deg.
+        max_depth_m: boxes cannot be dragged further away.
+        live: pose under way, sent now and then by the front end.
+        webgl: whether the browser has WebGL, found out by the front end.
+    """
+
+    _esm = joined_module()
+    _css = (_STATIC / "overlay.css").read_text(encoding="utf-8")
+
+    size_px = traitlets.List([512, 512]).tag(sync=True)
+    focal = traitlets.List([1.0, 1.0]).tag(sync=True)
+    floor_basis = traitlets.List([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, -1.0]]).tag(sync=True)
+    boxes = traitlets.List().tag(sync=True)
+    selected = traitlets.Unicode("").tag(sync=True)
+    settled = traitlets.Int(0).tag(sync=True)
+    mirror = traitlets.Dict().tag(sync=True)
+    draws_edges = traitlets.Bool(True).tag(sync=True)
+    snap = traitlets.Dict({"move_m": 0.25, "angle_deg": 15.0, "size_m": 0.05, "nudge_m": 0.05, "nudge_deg": 5.0}).tag(
+        sync=True
+    )
+    max_depth_m = traitlets.Float(30.0).tag(sync=True)
+    live = traitlets.Dict().tag(sync=True, echo_update=False)
+    webgl = traitlets.Bool(False).tag(sync=True)
+
+    def __init__(self, **values: Any):
+        super().__init__(**values)
+        self._handlers: dict[str, Callable[[dict[str, Any]], None]] = {}
+        self.on_msg(self._dispatch)
+
+    def on_gesture(self, message_type: str, handler: Callable[[dict[str, Any]], None]) -> None:
+        """Calls `handler(message)` for "commit" (a gesture ended), "cancel" (it was given up) or "command" (a key)."""
+        self._handlers[message_type] = handler
+
+    def _dispatch(self, _widget: Any, content: dict[str, Any], _buffers: Any) -> None:
+        handler = self._handlers.get(content.get("type", ""))
+        if handler is not None:
+            handler(content)

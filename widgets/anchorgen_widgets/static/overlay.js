@@ -1,0 +1,246 @@
+// The overlay: an SVG over the picture that picks boxes, shows handles and labels, takes mouse, touch and keys, and
+// writes the pose under way straight into the pythreejs objects. Python hears `live` poses now and then, and one
+// `commit` message per gesture.
+
+const LIVE_INTERVAL_MS = 50;
+const CLICK_SLOP_PX = 3;
+const RING_STEPS = 48;
+const AXIS_COLORS = ["#f2545b", "#4cc38a", "#5b9dff"];
+const RING_COLOR = "#ffc53d";
+
+// SVG elements by name: `put` makes or updates one, `sweep` removes those not put since the last sweep.
+class SvgLayer {
+  constructor(root) {
+    Object.assign(this, { root, nodes: new Map(), used: new Set() });
+  }
+  put(name, tag, attributes, text = null) {
+    let node = this.nodes.get(name);
+    if (!node) {
+      node = this.root.appendChild(document.createElementNS("http://www.w3.org/2000/svg", tag));
+      this.nodes.set(name, node);
+    }
+    for (const [key, value] of Object.entries(attributes)) {
+      if (node.getAttribute(key) !== String(value)) node.setAttribute(key, value);
+    }
+    if (text !== null && node.textContent !== text) node.textContent = text;
+    this.used.add(name);
+  }
+  sweep() {
+    for (const [name, node] of this.nodes) {
+      if (this.used.has(name)) continue;
+      node.remove();
+      this.nodes.delete(name);
+    }
+    this.used.clear();
+  }
+}
+
+// The pythreejs groups that show the boxes; poses are written into them without a message to Python.
+class ThreeMirror {
+  constructor(model) {
+    Object.assign(this, { model, groups: new Map() });
+  }
+  async link() {
+    const references = Object.entries(this.model.get("mirror"));
+    const models = await Promise.all(
+      references.map(([, reference]) => this.model.widget_manager.get_model(reference.slice("IPY_MODEL_".length))),
+    );
+    this.groups = new Map(references.map(([id], i) => [id, models[i]]));
+  }
+  show(box) {
+    const group = this.groups.get(box.id);
+    if (!group?.obj) return;
+    group.obj.position.fromArray(box.t);
+    group.obj.quaternion.fromArray(box.q);
+    group.obj.scale.fromArray(box.s);
+    group.trigger("childchange", group);
+  }
+}
+
+// Calls `send` at most once per interval, and always with the last value.
+function throttled(send, interval) {
+  let timer = null;
+  let latest = null;
+  const flush = () => {
+    timer = null;
+    if (latest) send(latest);
+    latest = null;
+  };
+  return {
+    push(value) {
+      latest = value;
+      timer ??= setTimeout(flush, interval);
+    },
+    drop() {
+      clearTimeout(timer);
+      timer = latest = null;
+    },
+  };
+}
+
+function hasWebGL() {
+  try {
+    const canvas = document.createElement("canvas");
+    const context = canvas.getContext("webgl2") ?? canvas.getContext("webgl");
+    context?.getExtension("WEBGL_lose_context")?.loseContext();
+    return Boolean(context);
+  } catch {
+    return false;
+  }
+}
+
+function buildSurface(el) {
+  el.classList.add("ag-overlay");
+  el.innerHTML = `
+    <svg tabindex="0" role="application" data-lm-suppress-shortcuts="true" data-testid="scene-overlay"
+      aria-label="Boxes of the scene over its picture" aria-roledescription="3D box editor">
+      <desc>Tab goes through the objects. Arrow keys move the selected one on the floor, Shift with up or down lifts it,
+        q and e turn it, d duplicates, Delete removes, Escape cancels or deselects, Control+Z undoes.</desc>
+      <rect class="ag-ground" width="100%" height="100%"></rect>
+      <g data-layer="boxes"></g><g data-layer="labels"></g><g data-layer="handles"></g>
+    </svg>
+    <div class="ag-spoken" aria-live="polite"></div>`;
+  const layer = (name) => new SvgLayer(el.querySelector(`[data-layer=${name}]`));
+  const [boxes, labels, handles] = ["boxes", "labels", "handles"].map(layer);
+  return { svg: el.querySelector("svg"), spoken: el.querySelector(".ag-spoken"), boxes, labels, handles };
+}
+
+function readRoom(model) {
+  const [right, up, forward] = model.get("floor_basis");
+  const camera = new PinholeCamera(model.get("size_px"), model.get("focal"));
+  return { camera, right, up, forward, snap: model.get("snap"), maxDepth: model.get("max_depth_m") };
+}
+
+const pointsAttribute = (pixels) => pixels.map((p) => p.map((x) => x.toFixed(1)).join(",")).join(" ");
+
+function drawBoxes(state, layer) {
+  for (const box of [...state.boxes].sort((a, b) => a.t[2] - b.t[2])) {
+    const pixels = boxCorners(box).map((corner) => state.room.camera.project(corner));
+    const chosen = box.id === state.selected;
+    const fill = chosen ? 0.16 : box.id === state.hovered ? 0.12 : 0;
+    const hull = { points: pointsAttribute(convexHull(pixels)), fill: box.color, "fill-opacity": fill };
+    layer.put(`hull ${box.id}`, "polygon", { ...hull, "data-testid": `box-${box.id}` });
+    const edges = state.drawsEdges || chosen ? EDGES : [];
+    const path = edges.map(([a, b]) => `M${pointsAttribute([pixels[a]])}L${pointsAttribute([pixels[b]])}`).join("");
+    const width = chosen ? 2.5 : 1.4;
+    layer.put(`edges ${box.id}`, "path", { d: path, stroke: box.color, "stroke-width": width, fill: "none" });
+  }
+  layer.sweep();
+}
+
+// Labels sit above their boxes (and the handle of the chosen one), inside the picture; one that would cover another
+// moves above it.
+function drawLabels(state, layer) {
+  const { camera, up } = state.room;
+  const placed = [];
+  const anchors = state.boxes.map((box) => ({ box, at: camera.project(plus(box.t, times(up, reach(box, up)))) }));
+  for (const { box, at } of anchors.sort((a, b) => b.at[1] - a.at[1])) {
+    const half = box.label.length * 3.4 + 4;
+    const right = clamp(at[0], half, camera.width - half);
+    const lowest = clamp(at[1] - (box.id === state.selected ? 14 : 5), 13, camera.height - 5);
+    let down = lowest;
+    const covers = (other) => Math.abs(other.right - right) < half + other.half && Math.abs(other.down - down) < 13;
+    for (let tries = 0; tries < 12 && placed.some(covers); tries++) down -= 13;
+    if (down < 13) down = lowest;
+    placed.push({ right, down, half });
+    const chosen = box.id === state.selected ? "ag-label ag-chosen" : "ag-label";
+    const place = { x: right.toFixed(1), y: down.toFixed(1), class: chosen, "data-testid": `label-${box.id}` };
+    layer.put(box.id, "text", place, box.label);
+  }
+  layer.sweep();
+}
+
+function drawHandles(state, layer) {
+  const box = state.boxes.find((one) => one.id === state.selected);
+  if (box) {
+    const { camera, up } = state.room;
+    const put = (name, pixel, color, label) => {
+      if (!camera.sees(pixel, 4)) return;
+      const place = { cx: pixel[0].toFixed(1), cy: pixel[1].toFixed(1), r: 7, fill: color, class: "ag-handle" };
+      layer.put(name, "circle", { ...place, "data-handle": name, "data-testid": `handle-${name}`, "aria-label": label });
+    };
+    const foot = minus(box.t, times(up, reach(box, up)));
+    const front = quatRotate(box.q, [0, -1, 0]);
+    const level = unit(minus(front, times(up, dot(front, up) * 0.999)));
+    const radius = 0.62 * Math.hypot(reach(box, level) * 2, reach(box, cross(up, level)) * 2);
+    const ring = Array.from({ length: RING_STEPS + 1 }, (_, k) => (k / RING_STEPS) * 2 * Math.PI).map((angle) =>
+      camera.project(plus(foot, times(quatRotate(quatAbout(up, angle), level), radius))),
+    );
+    layer.put("ring", "polyline", { points: pointsAttribute(ring), stroke: RING_COLOR, class: "ag-ring" });
+    for (const [axis, name] of ["width", "depth", "height"].entries()) {
+      for (const sign of [-1, 1]) {
+        const face = [0, 1, 2].map((i) => (i === axis ? sign : 0));
+        const label = `${name}, ${sign > 0 ? "positive" : "negative"} side`;
+        put(`size-${axis}${sign > 0 ? "+" : "-"}`, camera.project(boxPoint(box, face)), AXIS_COLORS[axis], label);
+      }
+    }
+    put("yaw", ring.find((pixel) => camera.sees(pixel, 8)) ?? ring[0], RING_COLOR, "turn");
+  }
+  layer.sweep();
+}
+
+// What one view of the model knows; `pull` takes over what Python says, except for the box under way.
+function createState(model, mirror) {
+  const state = { hovered: "", gesture: null, dirty: true };
+  state.pull = () => {
+    state.room = readRoom(model);
+    state.drawsEdges = model.get("draws_edges");
+    const held = state.gesture?.box;
+    state.boxes = structuredClone(model.get("boxes")).map((box) => (box.id === held?.id ? held : box));
+    if (held && !state.boxes.includes(held)) state.gesture = null;
+    state.selected = model.get("selected");
+    state.boxes.forEach((box) => mirror.show(box));
+    state.dirty = true;
+  };
+  state.chosen = () => state.boxes.find((box) => box.id === state.selected);
+  return state;
+}
+
+function createActions(model, state, mirror, spoken) {
+  const now = () => performance.timeOrigin + performance.now();
+  const message = ({ box, kind, name }) => ({ id: box.id, kind, gesture: name, ...poseOf(box), sent_ms: now() });
+  const live = throttled((value) => {
+    model.set("live", value);
+    model.save_changes();
+  }, LIVE_INTERVAL_MS);
+  const say = (text) => (spoken.textContent = text);
+  const actions = {
+    select(id) {
+      if (id === state.selected) return;
+      state.selected = id;
+      state.dirty = true;
+      say(id ? `${state.chosen()?.label ?? id} selected` : "nothing selected");
+      model.set("selected", id);
+      model.save_changes();
+    },
+    begin(gesture) {
+      const name = Math.random().toString(36).slice(2);
+      state.gesture = { ...gesture, name, before: poseOf(gesture.box), moved: false };
+    },
+    pose(pose) {
+      const { gesture } = state;
+      gesture.moved = true;
+      Object.assign(gesture.box, pose);
+      mirror.show(gesture.box);
+      live.push(message(gesture));
+      state.dirty = true;
+    },
+    // Ends the gesture: commits it, or with `keep` false puts the box back. One that moved nothing is not a step.
+    end(keep) {
+      const { gesture } = state;
+      state.gesture = null;
+      state.dirty = true;
+      live.drop();
+      if (!gesture.moved) return;
+      if (!keep) Object.assign(gesture.box, gesture.before);
+      mirror.show(gesture.box);
+      model.send({ type: keep ? "commit" : "cancel", ...message(gesture) });
+      say(`${gesture.box.label}: ${keep ? `${gesture.kind} done` : "back where it was"}`);
+    },
+    command(name) {
+      model.send({ type: "command", name, id: state.selected });
+      say(name);
+    },
+  };
+  return actions;
+}

@@ -1,0 +1,168 @@
+// Mouse, touch and keys of the overlay, and the module that anywidget loads.
+
+const modifiers = (event) => ({ snap: event.ctrlKey || event.metaKey, alt: event.altKey });
+
+function gestureFor(event, state, pixel) {
+  const direction = state.room.camera.ray(pixel);
+  const handle = event.target.dataset?.handle;
+  const chosen = state.chosen();
+  if (handle && chosen) {
+    const [, axis, sign] = handle.match(/^size-(\d)([+-])$/) ?? [];
+    if (!axis) return { box: chosen, kind: "rotate", update: beginYaw(chosen, pixel, state.room) };
+    const update = beginResize(chosen, pixel, state.room, Number(axis), sign === "+" ? 1 : -1);
+    return { box: chosen, kind: "resize", update };
+  }
+  const hits = boxesAlong(direction, state.boxes);
+  const hit = hits.find(({ box }) => box === chosen) ?? hits[0];
+  if (!hit) return null;
+  const grabbed = times(direction, hit.distance);
+  const behind = hits[hits.indexOf(hit) + 1] ?? hits[0];
+  const reselects = hit.box === chosen ? behind.box.id : null;
+  if (!event.shiftKey) return { box: hit.box, kind: "move", update: beginMove(hit.box, pixel, state.room), reselects };
+  return { box: hit.box, kind: "lift", update: beginLift(hit.box, pixel, state.room, grabbed), reselects };
+}
+
+function listenToPointer(svg, state, actions) {
+  const pixelOf = (event) => {
+    const frame = svg.getBoundingClientRect();
+    const { width, height } = state.room.camera;
+    return [((event.clientX - frame.left) * width) / frame.width, ((event.clientY - frame.top) * height) / frame.height];
+  };
+  const hover = (pixel, handle) => {
+    const hits = boxesAlong(state.room.camera.ray(pixel), state.boxes);
+    const hovered = handle ? state.selected : (hits[0]?.box.id ?? "");
+    svg.style.cursor = handle ? "grab" : hovered ? "move" : "default";
+    if (hovered !== state.hovered) Object.assign(state, { hovered, dirty: true });
+  };
+  svg.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0 || state.gesture) return;
+    svg.focus({ preventScroll: true });
+    const pixel = pixelOf(event);
+    const gesture = gestureFor(event, state, pixel);
+    if (!gesture) return actions.select("");
+    event.preventDefault();
+    svg.setPointerCapture(event.pointerId);
+    actions.begin({ ...gesture, from: pixel });
+    actions.select(gesture.box.id);
+  });
+  svg.addEventListener("pointermove", (event) => {
+    const pixel = pixelOf(event);
+    const { gesture } = state;
+    if (!gesture?.from) return hover(pixel, event.target.dataset?.handle);
+    if (!gesture.moved && length(minus(pixel, gesture.from)) <= CLICK_SLOP_PX) return;
+    const pose = gesture.update(pixel, modifiers(event));
+    if (pose) actions.pose(pose);
+  });
+  svg.addEventListener("pointerup", () => {
+    const { gesture } = state;
+    if (!gesture?.from) return;
+    actions.end(true);
+    if (!gesture.moved && gesture.reselects) actions.select(gesture.reselects);
+  });
+  svg.addEventListener("pointercancel", () => state.gesture && actions.end(false));
+  svg.addEventListener("pointerleave", () => !state.gesture && Object.assign(state, { hovered: "", dirty: true }));
+}
+
+const NUDGES = {
+  ArrowLeft: { step: [-1, 0, 0] },
+  ArrowRight: { step: [1, 0, 0] },
+  ArrowUp: { step: [0, 0, 1] },
+  ArrowDown: { step: [0, 0, -1] },
+  q: { turn: 1 },
+  e: { turn: -1 },
+};
+const LIFTS = { ArrowUp: { step: [0, 1, 0] }, ArrowDown: { step: [0, -1, 0] } };
+const COMMANDS = { Delete: "remove", Backspace: "remove", d: "duplicate" };
+
+// A held key repeats; all its repeats are one gesture, committed when it is let go.
+function nudge(event, state, actions) {
+  const way = (event.shiftKey && LIFTS[event.key]) || NUDGES[event.key];
+  const box = state.chosen();
+  if (!way || !box) return false;
+  const kind = way.turn ? "rotate" : event.shiftKey && LIFTS[event.key] ? "lift" : "move";
+  if (state.gesture && state.gesture.key !== event.key) return true;
+  if (!state.gesture) actions.begin({ box, kind, key: event.key });
+  const pose = nudged(box, state.room, way, modifiers(event));
+  if (pose) actions.pose(pose);
+  return true;
+}
+
+function tabTo(event, state, actions) {
+  const ordered = [...state.boxes].sort((a, b) => a.t[0] - b.t[0]);
+  const next = ordered.findIndex((box) => box.id === state.selected) + (event.shiftKey ? -1 : 1);
+  const wraps = event.shiftKey && !state.selected;
+  const box = wraps ? null : ordered[next];
+  actions.select(box?.id ?? "");
+  return Boolean(box);
+}
+
+function listenToKeys(svg, state, actions) {
+  const release = () => state.gesture?.key && actions.end(true);
+  const handle = (event) => {
+    const control = event.ctrlKey || event.metaKey;
+    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    if (key === "Escape") {
+      if (state.gesture) actions.end(false);
+      else if (state.selected) actions.select("");
+      else svg.blur();
+      return true;
+    }
+    if (state.gesture?.from) return true;
+    if (control && key === "z") return actions.command(event.shiftKey ? "redo" : "undo") ?? true;
+    if (control && key === "y") return actions.command("redo") ?? true;
+    if (key === "Tab") return tabTo(event, state, actions);
+    if (nudge(event, state, actions)) return true;
+    if (control || event.altKey || !COMMANDS[key] || !state.chosen()) return false;
+    return actions.command(COMMANDS[key]) ?? true;
+  };
+  svg.addEventListener("keydown", (event) => {
+    if (!handle(event)) return;
+    event.preventDefault();
+    event.stopPropagation();
+  });
+  svg.addEventListener("keyup", release);
+  svg.addEventListener("blur", release);
+}
+
+async function render({ model, el }) {
+  const surface = buildSurface(el);
+  const mirror = new ThreeMirror(model);
+  const state = createState(model, mirror);
+  const actions = createActions(model, state, mirror, surface.spoken);
+  const resize = () => {
+    const [width, height] = model.get("size_px");
+    surface.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    el.style.setProperty("--ag-width", `${width}px`);
+    el.style.setProperty("--ag-height", `${height}px`);
+  };
+  const pull = () => (resize(), state.pull());
+  const relink = () => mirror.link().then(pull, (error) => console.warn("anchorgen: no 3D view to mirror", error));
+  const watched = ["boxes", "settled", "size_px", "focal", "floor_basis", "draws_edges", "selected"];
+  watched.forEach((name) => model.on(`change:${name}`, pull));
+  model.on("change:mirror", relink);
+
+  pull();
+  await relink();
+  listenToPointer(surface.svg, state, actions);
+  listenToKeys(surface.svg, state, actions);
+  model.set("webgl", hasWebGL());
+  model.save_changes();
+
+  let frame = 0;
+  const draw = () => {
+    frame = requestAnimationFrame(draw);
+    if (!state.dirty) return;
+    state.dirty = false;
+    drawBoxes(state, surface.boxes);
+    drawLabels(state, surface.labels);
+    drawHandles(state, surface.handles);
+  };
+  draw();
+  return () => {
+    cancelAnimationFrame(frame);
+    watched.forEach((name) => model.off(`change:${name}`, pull));
+    model.off("change:mirror", relink);
+  };
+}
+
+export default { render };
