@@ -15,7 +15,7 @@ from PIL import Image
 from anchorgen.geometry import box_corners, floor_basis, opencv_to_three, project, quat_opencv_to_three_xyzw
 from anchorgen.scene.latent import SceneLatent
 from anchorgen_widgets import SceneEditor
-from anchorgen_widgets.overlay import SceneOverlay, joined_module
+from anchorgen_widgets.overlay import joined_module
 from fake_pipeline import FakePipeline, make_room
 
 WAIT_S = 20.0

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from anchorgen.geometry import box_corners, floor_basis, quat_from_axis_angle, quat_multiply
 from anchorgen.scene.latent import SceneLatent
+from anchorgen_widgets.events import SessionEvent
 from anchorgen_widgets.gestures import scene_after_gesture
-from anchorgen_widgets.session import EditorSession, SessionEvent
+from anchorgen_widgets.session import EditorSession
 from fake_pipeline import FakePipeline, make_room
 
 WAIT_S = 20.0

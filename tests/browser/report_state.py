@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 from anchorgen_widgets import SceneEditor
-from anchorgen_widgets.session import SessionEvent
+from anchorgen_widgets.events import SessionEvent
 
 
 def report_state(editor: SceneEditor, path: str | Path) -> None:

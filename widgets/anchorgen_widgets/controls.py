@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import html
+from typing import TypeVar
 
 import ipywidgets
 
 from anchorgen.scene.latent import SceneLatent
 from anchorgen.scene.object_view import ObjectView
-from anchorgen_widgets.session import RESAMPLE_TARGETS, SessionEvent
+from anchorgen_widgets.events import SessionEvent
+from anchorgen_widgets.session import RESAMPLE_TARGETS
 
+AnyWidget = TypeVar("AnyWidget", bound=ipywidgets.DOMWidget)
 KEYS = (
     "drag: move · Shift+drag: lift · ring: turn · dots: size · Ctrl: snap · click again: the one behind · Tab: next · "
     "arrows, Q, E: nudge · D: duplicate · Delete: remove · Esc: cancel · Ctrl+Z: undo"
@@ -139,7 +142,7 @@ def _filling() -> ipywidgets.Layout:
     return ipywidgets.Layout(width="auto", flex="1 1 auto", min_width="0")
 
 
-def _with_class(box: ipywidgets.DOMWidget, name: str) -> ipywidgets.DOMWidget:
+def _with_class(box: AnyWidget, name: str) -> AnyWidget:
     box.add_class(name)
     return box
 

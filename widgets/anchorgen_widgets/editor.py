@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import ipywidgets
 from PIL import Image
 
 from anchorgen.scene.latent import SceneLatent
 from anchorgen_widgets.controls import EditorControls
-from anchorgen_widgets.session import EditorSession, SessionEvent
+from anchorgen_widgets.events import SessionEvent
+from anchorgen_widgets.session import EditorSession, ResampleTarget
 from anchorgen_widgets.view import SceneView
 
 MIN_SIZE_PX, MAX_SIZE_PX = 192, 1600
@@ -56,6 +57,9 @@ class SceneEditor(ipywidgets.VBox):
         self._show_scene()
         self.session.render()
 
+    def __repr__(self) -> str:
+        return f"SceneEditor of {self.scene.num_objects} objects" if "session" in self.__dict__ else "SceneEditor"
+
     @property
     def scene(self) -> SceneLatent:
         """The scene as edited so far. Setting it is one undo step."""
@@ -93,7 +97,7 @@ class SceneEditor(ipywidgets.VBox):
             controls.remove: session.remove,
             controls.render: session.render,
             controls.resample: self._resample,
-            controls.restore: lambda: session.restore(controls.objects.value),
+            controls.restore: lambda: session.restore(str(controls.objects.value)),
             controls.dismiss: lambda: None,
         }
         for button, action in actions.items():
@@ -137,7 +141,8 @@ class SceneEditor(ipywidgets.VBox):
 
     def _resample(self) -> None:
         controls = self._controls
-        self.session.resample(controls.target.value, strength=controls.strength.value, seed=controls.seed.value)
+        target = cast(ResampleTarget, controls.target.value)
+        self.session.resample(target, strength=controls.strength.value, seed=controls.seed.value)
         controls.seed.value += 1
 
     def _on_object_chosen(self, change: dict[str, Any]) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from anchorgen.geometry import floor_basis, quat_multiply
-from anchorgen.scene.latent import SceneLatent
+from anchorgen.scene.latent import SceneLatent, Vector
 
 GestureKind = Literal["move", "lift", "rotate", "resize"]
 GESTURE_KINDS: tuple[GestureKind, ...] = ("move", "lift", "rotate", "resize")
@@ -22,9 +21,9 @@ ANGLE_DIGITS = 2
 def scene_after_gesture(
     scene: SceneLatent,
     object_id: str,
-    translation: Sequence[float],
-    quat_wxyz: Sequence[float],
-    scale: Sequence[float],
+    translation: Vector,
+    quat_wxyz: Vector,
+    scale: Vector,
     kind: GestureKind,
 ) -> SceneLatent:
     """The scene with the object where a gesture left it.
@@ -68,24 +67,27 @@ def unmistakable(scene: SceneLatent, object_id: str) -> str | int:
     return object_id if scene.select(object_id) == (slot,) else slot
 
 
-def yaw_between(scene: SceneLatent, selector: str | int, quat_wxyz: Sequence[float]) -> float:
+def yaw_between(scene: SceneLatent, selector: str | int, quat_wxyz: Vector) -> float:
     """Degrees about `up` from the object's rotation to another."""
-    w, *axis = quat_multiply(quat_wxyz, scene[selector].quat_wxyz * np.array([1.0, -1.0, -1.0, -1.0]))
+    w, *axis = quat_multiply(np.asarray(quat_wxyz), scene[selector].quat_wxyz * np.array([1.0, -1.0, -1.0, -1.0]))
     half_turn = np.arctan2(np.dot(axis, scene.up), w)
     degrees = np.degrees(2 * half_turn)
     return round(float((degrees + 180) % 360 - 180), ANGLE_DIGITS)
 
 
-def _resized(scene: SceneLatent, selector: str | int, scale: Sequence[float]) -> SceneLatent:
+def _resized(scene: SceneLatent, selector: str | int, scale: Vector) -> SceneLatent:
     before = scene[selector].scale
     sides = {name: round(float(new), LENGTH_DIGITS) for name, new in zip(SIDES, scale, strict=True)}
-    changed = {name: side for (name, side), old in zip(sides.items(), before, strict=True) if abs(side - old) > 1e-4}
+    changed: dict[str, Any] = {
+        name: side for (name, side), old in zip(sides.items(), before, strict=True) if abs(side - old) > 1e-4
+    }
     return scene.resize(selector, **changed) if changed else scene
 
 
-def _moved(scene: SceneLatent, selector: str | int, translation: Sequence[float], ways: tuple[str, ...]) -> SceneLatent:
+def _moved(scene: SceneLatent, selector: str | int, translation: Vector, ways: tuple[str, ...]) -> SceneLatent:
     offset = np.asarray(translation, float) - scene[selector].translation
-    along = dict(zip(("right", "up", "forward"), floor_basis(scene.up) @ offset, strict=True))
-    steps = {way: round(float(along[way]), LENGTH_DIGITS) for way in ways}
-    steps = {way: step for way, step in steps.items() if abs(step) > 0.5 * 10**-LENGTH_DIGITS}
+    steps: dict[str, Any] = {}
+    for way, step in zip(("right", "up", "forward"), floor_basis(scene.up) @ offset, strict=True):
+        if way in ways and abs(step) > 0.5 * 10**-LENGTH_DIGITS:
+            steps[way] = round(float(step), LENGTH_DIGITS)
     return scene.move(selector, **steps) if steps else scene

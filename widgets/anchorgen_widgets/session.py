@@ -8,41 +8,23 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from PIL import Image
 
 from anchorgen.scene.anchors import Anchors
-from anchorgen.scene.latent import SceneLatent
+from anchorgen.scene.latent import SceneLatent, Vector
 from anchorgen.scene.selection import everything
+from anchorgen_widgets.events import EventKind, SessionEvent
 from anchorgen_widgets.gestures import GestureKind, scene_after_gesture, unmistakable
 from anchorgen_widgets.rendering import RenderJob, RenderWorker, Ticket
 
-EventKind = Literal["scene", "selection", "image", "progress", "idle", "status", "error"]
 ResampleTarget = Literal["appearance", "layout", "both", "everything else", "released"]
 RESAMPLE_TARGETS: tuple[ResampleTarget, ...] = ("appearance", "layout", "both", "everything else", "released")
 MAX_UNDO_STEPS = 200
 MAX_KEPT_PICTURES = 32
-
-
-@dataclass(frozen=True)
-class SessionEvent:
-    """What observers are told.
-
-    Attributes:
-        kind: what changed; read the new value from the session.
-        message: words for people.
-        step, total: of a "progress" event.
-        error: of an "error" event.
-    """
-
-    kind: EventKind
-    message: str = ""
-    step: int = 0
-    total: int = 0
-    error: Exception | None = None
 
 
 @dataclass(frozen=True)
@@ -63,11 +45,7 @@ class EditorSession:
     """
 
     def __init__(self, pipe: Any, scene: SceneLatent, *, seed: int = 0, draws_drafts: bool = True):
-        if not isinstance(scene, SceneLatent):
-            raise TypeError(
-                f"an editor needs a SceneLatent, got {type(scene).__name__}: encode the picture first, "
-                "`scene = pipe.encode(picture)`"
-            )
+        _check_scene(scene)
         self.pipe = pipe
         self.seed = seed
         self.draws_drafts = draws_drafts
@@ -151,9 +129,9 @@ class EditorSession:
     def apply_pose(
         self,
         object_id: str,
-        translation: Sequence[float],
-        quat_wxyz: Sequence[float],
-        scale: Sequence[float],
+        translation: Vector,
+        quat_wxyz: Vector,
+        scale: Vector,
         kind: GestureKind,
     ) -> SceneLatent:
         """Ends a gesture that left the object in this pose.
@@ -175,7 +153,9 @@ class EditorSession:
                 self._commit(changed, f"{kind} {object_id}")
             return self._scene
 
-    def preview_pose(self, object_id: str, translation, quat_wxyz, scale, kind: GestureKind) -> None:
+    def preview_pose(
+        self, object_id: str, translation: Vector, quat_wxyz: Vector, scale: Vector, kind: GestureKind
+    ) -> None:
         """Draws a draft of a gesture still under way; the scene stays as it is. A pose that cannot be is skipped."""
         with self.lock:
             try:
@@ -226,8 +206,9 @@ class EditorSession:
     def resample(
         self, target: ResampleTarget = "appearance", *, strength: float = 1.0, seed: int = 0, object_id: str = ""
     ) -> None:
-        """Asks the prior for new values on the render thread; they arrive as one undo step, or not at all if the scene
-        is edited before they do.
+        """Asks the prior for new values, on the render thread.
+
+        They arrive as one undo step, or not at all if the scene is edited before they do.
 
         Args:
             target: "appearance", "layout" or "both" of one object; "everything else": all but that object, the camera
@@ -279,6 +260,7 @@ class EditorSession:
         return object_id, unmistakable(self._scene, object_id)
 
     def _commit(self, scene: SceneLatent, label: str) -> None:
+        _check_scene(scene)
         with self.lock:
             self._past = [*self._past, _UndoStep(self._scene, label)][-MAX_UNDO_STEPS:]
             self._future.clear()
@@ -349,3 +331,11 @@ class EditorSession:
     def _on_dropped(self, name: str) -> None:
         if name == "resample":
             self._tell("status", "the resampling was dropped, since the scene changed before it was done")
+
+
+def _check_scene(scene: object) -> None:
+    if not isinstance(scene, SceneLatent):
+        raise TypeError(
+            f"an editor needs a SceneLatent, got {type(scene).__name__}: encode the picture first, "
+            "`scene = pipe.encode(picture)`"
+        )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import ipywidgets
 import numpy as np
@@ -125,9 +125,10 @@ class SceneView(ipywidgets.GridBox):
         if self.picture is not None:
             canvas.paste(self.picture.convert("RGB").resize(self.size_px, Image.Resampling.LANCZOS))
         draw = ImageDraw.Draw(canvas)
-        for view in self.scene.objects if self.scene is not None else ():
+        scene = self.scene
+        for view in scene.objects if scene is not None else ():
             corners = box_corners(view.translation, view.quat_wxyz, view.scale)
-            pixels = project(corners, self.scene.focal) * self.size_px
+            pixels = project(corners, cast(SceneLatent, scene).focal) * self.size_px
             for a, b in BOX_EDGES:
                 draw.line([tuple(pixels[a]), tuple(pixels[b])], fill=self._color(view.label), width=2)
         return canvas
@@ -165,7 +166,7 @@ class _Boxes3D:
         self._edges = pythreejs.EdgesGeometry(self._cube)
         self._groups: dict[str, pythreejs.Group] = {}
         self._root = pythreejs.Group()
-        self._camera = pythreejs.PerspectiveCamera(near=0.05, far=200.0)
+        self._camera = pythreejs.PerspectiveCamera(near=0.05, far=200)
         self._scene = pythreejs.Scene(children=[self._root], background=None)
         width, height = size_px
         options = {"antialias": True, "alpha": True, "clearOpacity": 0.0, "controls": []}
@@ -198,7 +199,7 @@ class _Boxes3D:
             _close_group(group)
         shared = (self._scene, self._root, self._camera, self._edges, self._cube)
         for part in (self.renderer.shadowMap, self.renderer, *shared):
-            part.close()
+            cast(Any, part).close()
 
     def _new_group(self, color: str) -> pythreejs.Group:
         glass = pythreejs.MeshBasicMaterial(color=color, transparent=True, opacity=0.1, depthWrite=False)

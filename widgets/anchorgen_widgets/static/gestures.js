@@ -47,7 +47,7 @@ function beginLift(box, pixel, room, grabbed) {
   };
 }
 
-// Turns about the vertical: by the angle on the base plane, or where that is seen edge-on by the way across the picture.
+// Turns about the vertical: by the angle on the base plane; where that is seen edge-on, by the way across the picture.
 function beginYaw(box, pixel, room) {
   const start = poseOf(box);
   const centre = minus(box.t, times(room.up, reach(box, room.up)));

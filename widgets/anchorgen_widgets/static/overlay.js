@@ -157,7 +157,8 @@ function drawHandles(state, layer) {
     const put = (name, pixel, color, label) => {
       if (!camera.sees(pixel, 4)) return;
       const place = { cx: pixel[0].toFixed(1), cy: pixel[1].toFixed(1), r: 7, fill: color, class: "ag-handle" };
-      layer.put(name, "circle", { ...place, "data-handle": name, "data-testid": `handle-${name}`, "aria-label": label });
+      const names = { "data-handle": name, "data-testid": `handle-${name}`, "aria-label": label };
+      layer.put(name, "circle", { ...place, ...names });
     };
     const foot = minus(box.t, times(up, reach(box, up)));
     const front = quatRotate(box.q, [0, -1, 0]);

@@ -26,7 +26,9 @@ function listenToPointer(svg, state, actions) {
   const pixelOf = (event) => {
     const frame = svg.getBoundingClientRect();
     const { width, height } = state.room.camera;
-    return [((event.clientX - frame.left) * width) / frame.width, ((event.clientY - frame.top) * height) / frame.height];
+    const across = (event.clientX - frame.left) / frame.width;
+    const down = (event.clientY - frame.top) / frame.height;
+    return [across * width, down * height];
   };
   const hover = (pixel, handle) => {
     const hits = boxesAlong(state.room.camera.ray(pixel), state.boxes);

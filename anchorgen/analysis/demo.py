@@ -1,0 +1,96 @@
+"""The main job in one picture: `python -m anchorgen demo` writes source, reconstruction, edit, truth and a variation."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from anchorgen.analysis.figures import picture_grid
+from anchorgen.pipeline import examples, load
+from anchorgen.pipeline.examples import Example
+from anchorgen.scene.latent import SceneLatent
+
+
+@dataclass(frozen=True)
+class Demo:
+    """Attributes:
+    out: the PNG to write.
+    model: a bundled model or a folder of one.
+    example: name of a bundled room; by default the first whose encoded scene has the objects of its edit.
+    seed: of the picture's noise and of the resampled chair.
+    """
+
+    out: Path = Path("out/demo.png")
+    model: str = "bedrooms-128"
+    example: str | None = None
+    seed: int = 0
+
+
+def main(argv: list[str] | None = None) -> None:
+    config = tyro.cli(Demo, args=argv)
+    started = time.perf_counter()
+    pipe = load(config.model)
+    print(f"loaded {config.model} on {pipe.device} in {time.perf_counter() - started:.1f} s")
+    example, scene = _choose(pipe, config)
+    edited = apply_example_edit(scene, example)
+    chair = edited.release(["chair.layout", "chair.appearance"]) if "chair" in edited else edited.release("bed.appearance")
+    print("\n".join(f"  {step.verb} {step.arguments}" for step in edited.history))
+    clock = time.perf_counter()
+    varied = pipe.sample(chair, seed=config.seed)[0]
+    sampled = time.perf_counter() - clock
+    clock = time.perf_counter()
+    reconstruction, after, variation = pipe.render([scene, edited, varied], seed=config.seed)
+    print(f"sampled one scene in {sampled:.2f} s, drew 3 pictures ({pipe.config.steps} steps) in {time.perf_counter() - clock:.2f} s")
+    resampled = "chair resampled" if "chair" in edited else "bedding resampled"
+    titles = ["source", "encoded, decoded", "edited latents", "true edit (path-traced)", resampled]
+    pictures = [example.image, reconstruction, after, example.edited_image, variation]
+    figure = picture_grid([pictures], titles=titles, cell_inch=2.2)
+    config.out.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(config.out)
+    print(f"wrote {config.out}: {describe_edit(example)}")
+
+
+def _choose(pipe, config: Demo) -> tuple[Example, SceneLatent]:
+    """An example and its encoded scene, in which the objects to edit were found."""
+    rooms = examples(config.model if not Path(config.model).is_dir() else "bedrooms-128")
+    named = [room for room in rooms if config.example in (None, room.name)]
+    if not named:
+        raise SystemExit(f"no example {config.example!r}; there are {[room.name for room in rooms]}")
+    for room in named:
+        scene = pipe.encode(room.image)
+        wanted = {_label(edit["id"]) for edit in room.edit}
+        if wanted <= set(scene.labels[i] for i in range(scene.num_slots) if scene.presence[i]):
+            return room, scene
+    print("the encoder missed an object to edit in every example; going on with the true latents of the first")
+    return named[0], named[0].scene
+
+
+def apply_example_edit(scene: SceneLatent, example: Example) -> SceneLatent:
+    """The example's edit on a scene of the same picture: each object is the one nearest to the world's own."""
+    truth = example.scene
+    for edit in example.edit:
+        target = truth.object(edit["id"])
+        label = _label(edit["id"])
+        rivals = [o for o in scene.objects if o.label == label]
+        if not rivals:
+            raise SystemExit(f"the scene has no {label}; there are {sorted({o.label for o in scene.objects})}")
+        nearest = min(rivals, key=lambda o: float(((o.translation - target.translation) ** 2).sum()))
+        arguments = {k: v for k, v in edit.items() if k not in ("verb", "id")}
+        scene = getattr(scene, edit["verb"])(nearest.index, **arguments)
+    return scene
+
+
+def describe_edit(example: Example) -> str:
+    """E.g. "table lamp-0 removed, nightstand-0 moved (right +0.35)"."""
+    words = []
+    for edit in example.edit:
+        how = ", ".join(f"{k} {v:+g}" for k, v in edit.items() if k not in ("verb", "id"))
+        words.append(f"{edit['id']}: {edit['verb']}" + (f" ({how})" if how else ""))
+    return "; ".join(words)
+
+
+def _label(identifier: str) -> str:
+    return identifier.rpartition("-")[0]

@@ -1,0 +1,66 @@
+"""Latents of every rendered room, for the prior: `python -m anchorgen train scene_latents --data DIR --tokens FILE --out FILE`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+import tyro
+from safetensors.torch import load_file
+
+from anchorgen.decode.decoder import DecoderConfig
+from anchorgen.pipeline.token_networks import TokenNetworks
+from anchorgen.train.latents import LatentSet
+from anchorgen.train.tensors import RoomTensors, concatenate, load_rooms
+from anchorgen.world.catalogue import CATEGORIES
+
+_CHUNK = 64
+
+
+@dataclass(frozen=True)
+class LatentExport:
+    """Attributes:
+    data: folder of rendered records.
+    tokens: `tokens.safetensors` of a decoder run.
+    out: the `.safetensors` to write.
+    stop: use only the first records.
+    mirror: add every room's mirror image.
+    """
+
+    data: Path
+    tokens: Path
+    out: Path
+    stop: int | None = None
+    mirror: bool = True
+    model: DecoderConfig = field(default_factory=DecoderConfig)
+
+
+@torch.no_grad()
+def room_latents(tokens: TokenNetworks, rooms: RoomTensors) -> tuple[torch.Tensor, torch.Tensor]:
+    """f `[M, N, K, C]` and b `[M, Kb, C]` of rooms, in chunks."""
+    appearance, background = [], []
+    for start in range(0, len(rooms), _CHUNK):
+        part = rooms[start : start + _CHUNK]
+        appearance.append(tokens.pooling(part.coords.float(), part.feats.float(), part.voxels))
+        background.append(tokens.background(part.pictures(), part.outside))
+    return torch.cat(appearance), torch.cat(background)
+
+
+def load_tokens(path: Path, model: DecoderConfig) -> TokenNetworks:
+    """The pooling and background networks of a decoder run."""
+    tokens = TokenNetworks(model.num_tokens, model.channels, model.num_background)
+    # Rounded as they will be stored, so that training sees the very latents that users will have.
+    tokens.load_state_dict({k: v.bfloat16().float() for k, v in load_file(path).items()})
+    return tokens.eval().requires_grad_(False)
+
+
+def main(argv: list[str] | None = None) -> None:
+    config = tyro.cli(LatentExport, args=argv)
+    rooms = load_rooms(config.data, CATEGORIES, stop=config.stop)
+    rooms = concatenate([rooms, rooms.mirrored()]) if config.mirror else rooms
+    tokens = load_tokens(config.tokens, config.model)
+    latents = LatentSet(rooms.scene(*room_latents(tokens, rooms)), rooms.category, CATEGORIES, tokens.fingerprint())
+    config.out.parent.mkdir(parents=True, exist_ok=True)
+    latents.save(config.out)
+    print(f"wrote {config.out}: {len(latents)} scenes of latent space {latents.latent_space}")

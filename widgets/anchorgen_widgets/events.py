@@ -1,0 +1,26 @@
+"""What an `EditorSession` tells those who watch it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+EventKind = Literal["scene", "selection", "image", "progress", "idle", "status", "error"]
+
+
+@dataclass(frozen=True)
+class SessionEvent:
+    """What observers are told.
+
+    Attributes:
+        kind: what changed; read the new value from the session.
+        message: words for people.
+        step, total: of a "progress" event.
+        error: of an "error" event.
+    """
+
+    kind: EventKind
+    message: str = ""
+    step: int = 0
+    total: int = 0
+    error: Exception | None = None
