@@ -37,12 +37,20 @@ def make_record(seed: int = 0, num_objects: int = 3) -> Record:
 
 
 def assert_equal(a: Record, b: Record) -> None:
-    assert (a.key, a.meta, a.truth.labels, a.truth.ids, a.truth.floor) == (b.key, b.meta, b.truth.labels, b.truth.ids, b.truth.floor)
+    assert (a.key, a.meta, a.truth.labels, a.truth.ids, a.truth.floor) == (
+        b.key,
+        b.meta,
+        b.truth.labels,
+        b.truth.ids,
+        b.truth.floor,
+    )
     for name in ("translation", "quat_wxyz", "scale", "visible_px", "focal", "up", "walls"):
         np.testing.assert_array_equal(getattr(a.truth, name), getattr(b.truth, name))
     np.testing.assert_array_equal(a.image, b.image)
     np.testing.assert_array_equal(a.instance, b.instance)
-    for x, y in zip(a.truth.voxel_coords + a.truth.voxel_feats, b.truth.voxel_coords + b.truth.voxel_feats, strict=True):
+    for x, y in zip(
+        a.truth.voxel_coords + a.truth.voxel_feats, b.truth.voxel_coords + b.truth.voxel_feats, strict=True
+    ):
         np.testing.assert_array_equal(x, y)
 
 

@@ -184,7 +184,9 @@ def test_times():
 
 def test_autoencoder_statistics_whiten_and_invert():
     torch.manual_seed(0)
-    auto = Autoencoder(AutoencoderConfig(image_size=64, block_channels=(16, 16), latent_channels=4, norm_groups=4)).eval()
+    auto = Autoencoder(
+        AutoencoderConfig(image_size=64, block_channels=(16, 16), latent_channels=4, norm_groups=4)
+    ).eval()
     images = torch.rand(8, 3, 64, 64) * 2 - 1
     with torch.no_grad():
         auto.measure_statistics([images])

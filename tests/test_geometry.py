@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.spatial.transform import Rotation
+from strategies import NUM_EXAMPLES
 
 from anchorgen import geometry
-from strategies import NUM_EXAMPLES
 
 examples = settings(max_examples=NUM_EXAMPLES, deadline=None)
 seeds = st.integers(0, 2**32 - 1)

@@ -7,10 +7,10 @@ import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
+from strategies import make_scene
 
 from anchorgen.scene import SceneLatent
 from anchorgen.scene.drawing import perspective_svg, plan_svg
-from strategies import make_scene
 
 ROOM = make_scene(4)
 

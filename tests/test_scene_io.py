@@ -16,10 +16,10 @@ import safetensors
 import safetensors.numpy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from strategies import NUM_EXAMPLES, make_scene, run_program, scenes, verbs
 
 from anchorgen.scene import EditError, SceneFileError, SceneLatent, SelectionError
 from anchorgen.scene import io as scene_io
-from strategies import NUM_EXAMPLES, make_scene, run_program, scenes, verbs
 
 pytestmark = pytest.mark.filterwarnings("ignore:Do not use the .random. module")
 # tmp_path is written over in each example, on purpose.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from strategies import make_scene
 
 from anchorgen.scene import FACTORS, SelectionError, everything
-from strategies import make_scene
 
 # bed, nightstand, table lamp, wardrobe, chair, rug, painting, floor lamp, nightstand: from left to right
 ROOM = make_scene(9)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import ipywidgets
 import numpy as np
 import pytest
+from fake_pipeline import FakePipeline, make_room
 from ipywidgets.widgets.widget import _instances
 from PIL import Image
 
@@ -16,7 +17,6 @@ from anchorgen.geometry import box_corners, floor_basis, opencv_to_three, projec
 from anchorgen.scene.latent import SceneLatent
 from anchorgen_widgets import SceneEditor
 from anchorgen_widgets.overlay import joined_module
-from fake_pipeline import FakePipeline, make_room
 
 WAIT_S = 20.0
 

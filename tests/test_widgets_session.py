@@ -8,6 +8,7 @@ import threading
 
 import numpy as np
 import pytest
+from fake_pipeline import FakePipeline, make_room
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +17,6 @@ from anchorgen.scene.latent import SceneLatent
 from anchorgen_widgets.events import SessionEvent
 from anchorgen_widgets.gestures import scene_after_gesture
 from anchorgen_widgets.session import EditorSession
-from fake_pipeline import FakePipeline, make_room
 
 WAIT_S = 20.0
 NAMES = make_room().ids[: make_room().num_objects]

@@ -51,7 +51,10 @@ def test_nothing_interpenetrates_and_everything_is_in_view(seed):
     lamps = [o for o in scene.objects if o.category == "table lamp"]
     stands = [(o, s) for o, s in zip(scene.objects, sizes(scene), strict=True) if o.category == "nightstand"]
     for lamp in lamps:  # every lamp stands on a nightstand
-        assert any(abs(lamp.position[2] - s[2]) < 0.01 and np.hypot(*(np.array(lamp.position) - o.position)[:2]) < 0.2 for o, s in stands)
+        assert any(
+            abs(lamp.position[2] - s[2]) < 0.01 and np.hypot(*(np.array(lamp.position) - o.position)[:2]) < 0.2
+            for o, s in stands
+        )
     for painting in (o for o in scene.objects if o.category == "painting"):
         assert painting.position[2] >= 1.4
 
@@ -129,7 +132,9 @@ def test_removing_a_lit_lamp_takes_its_light(scene):
 
 
 def test_anamorphic_cameras_project_exactly():
-    seed = next(s for s in range(100) if abs(sample_scene(s).camera.focal[0] / sample_scene(s).camera.focal[1] - 1) > 0.05)
+    seed = next(
+        s for s in range(100) if abs(sample_scene(s).camera.focal[0] / sample_scene(s).camera.focal[1] - 1) > 0.05
+    )
     scene = sample_scene(seed)
     picture = render(scene, 64, 4, denoise=False)
     assert picture.image.shape == (64, 64, 3)
@@ -147,7 +152,9 @@ def test_edits_invert():
     there = apply_edit(scene, {"verb": "move", "id": name, "right": 0.3, "forward": -0.2})
     back = apply_edit(there, {"verb": "move", "id": name, "right": -0.3, "forward": 0.2})
     np.testing.assert_allclose(back.objects[0].position, scene.objects[0].position, atol=1e-12)
-    turned = apply_edit(apply_edit(scene, {"verb": "rotate", "id": name, "yaw": 50}), {"verb": "rotate", "id": name, "yaw": -50})
+    turned = apply_edit(
+        apply_edit(scene, {"verb": "rotate", "id": name, "yaw": 50}), {"verb": "rotate", "id": name, "yaw": -50}
+    )
     np.testing.assert_allclose(np.abs(turned.objects[0].quat_wxyz), np.abs(scene.objects[0].quat_wxyz), atol=1e-12)
     gone = apply_edit(scene, {"verb": "remove", "id": name})
     assert name not in [o.id for o in gone.objects] and len(gone.objects) == len(scene.objects) - 1

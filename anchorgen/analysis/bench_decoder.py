@@ -60,7 +60,10 @@ def steering(pipe: AnchorgenPipeline, pairs: list[TruePair], seeds: tuple[int, .
         scene, after = _true_scenes(pipe, pair)
         mask = pair.influence
         moved, still, floor = ([pipe.render(x, seed=s) for s in seeds] for x in (edited(scene, pair), scene, after))
-        error = {name: float(np.mean([mse(p, pair.after, mask) for p in ps])) for name, ps in (("moved", moved), ("still", still), ("floor", floor))}
+        error = {
+            name: float(np.mean([mse(p, pair.after, mask) for p in ps]))
+            for name, ps in (("moved", moved), ("still", still), ("floor", floor))
+        }
         rows["closer"].append(float(error["moved"] < error["still"]))
         rows["gain"].append(10 * np.log10(error["still"] / error["moved"]))
         rows["gap"].append(10 * np.log10(error["moved"] / error["floor"]))
@@ -69,7 +72,12 @@ def steering(pipe: AnchorgenPipeline, pairs: list[TruePair], seeds: tuple[int, .
         else:
             narrow += 1
     out: dict[str, Any] = {"moves": len(pairs), "moves_without_outside": narrow}
-    for key, name in (("closer", "steer_share"), ("gain", "edit_gain_db"), ("gap", "edit_gap_db"), ("collateral", "collateral_psnr_db")):
+    for key, name in (
+        ("closer", "steer_share"),
+        ("gain", "edit_gain_db"),
+        ("gap", "edit_gap_db"),
+        ("collateral", "collateral_psnr_db"),
+    ):
         out[name], out[f"{name}_ci95"] = mean_and_interval(rows[key])
     return out
 
@@ -104,7 +112,9 @@ def training_mean(pipe: AnchorgenPipeline) -> np.ndarray:
     for record in read_records(cache_folder() / "worlds" / "train", stop=2000):
         total, count = total + record.image.astype(float), count + 1
     if not count:
-        raise FileNotFoundError("no training rooms in the cache; render some: python -m anchorgen data render --split train --count 2048")
+        raise FileNotFoundError(
+            "no training rooms in the cache; render some: python -m anchorgen data render --split train --count 2048"
+        )
     return total / count / 255
 
 

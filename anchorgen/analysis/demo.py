@@ -36,14 +36,18 @@ def main(argv: list[str] | None = None) -> None:
     print(f"loaded {config.model} on {pipe.device} in {time.perf_counter() - started:.1f} s")
     example, scene = _choose(pipe, config)
     edited = apply_example_edit(scene, example)
-    chair = edited.release(["chair.layout", "chair.appearance"]) if "chair" in edited else edited.release("bed.appearance")
+    chair = (
+        edited.release(["chair.layout", "chair.appearance"]) if "chair" in edited else edited.release("bed.appearance")
+    )
     print("\n".join(f"  {step.verb} {step.arguments}" for step in edited.history))
     clock = time.perf_counter()
     varied = pipe.sample(chair, seed=config.seed)[0]
     sampled = time.perf_counter() - clock
     clock = time.perf_counter()
     reconstruction, after, variation = pipe.render([scene, edited, varied], seed=config.seed)
-    print(f"sampled one scene in {sampled:.2f} s, drew 3 pictures ({pipe.config.steps} steps) in {time.perf_counter() - clock:.2f} s")
+    print(
+        f"sampled one scene in {sampled:.2f} s, drew 3 pictures ({pipe.config.steps} steps) in {time.perf_counter() - clock:.2f} s"
+    )
     resampled = "chair resampled" if "chair" in edited else "bedding resampled"
     titles = ["source", "encoded, decoded", "edited latents", "true edit (path-traced)", resampled]
     pictures = [example.image, reconstruction, after, example.edited_image, variation]
@@ -62,7 +66,7 @@ def _choose(pipe, config: Demo) -> tuple[Example, SceneLatent]:
     for room in named:
         scene = pipe.encode(room.image)
         wanted = {_label(edit["id"]) for edit in room.edit}
-        if wanted <= set(scene.labels[i] for i in range(scene.num_slots) if scene.presence[i]):
+        if wanted <= {scene.labels[i] for i in range(scene.num_slots) if scene.presence[i]}:
             return room, scene
     print("the encoder missed an object to edit in every example; going on with the true latents of the first")
     return named[0], named[0].scene

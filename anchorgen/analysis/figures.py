@@ -34,14 +34,21 @@ def picture_grid(
     height, width = len(rows), max(len(row) for row in rows)
     left = 0.95 if row_titles else 0.08
     head = (0.34 if titles else 0.06) + (0.36 if caption else 0)
-    figure = Figure(figsize=(left + width * cell_inch + 0.08, head + height * cell_inch + 0.08), dpi=110, facecolor="white")
+    figure = Figure(
+        figsize=(left + width * cell_inch + 0.08, head + height * cell_inch + 0.08), dpi=110, facecolor="white"
+    )
     FigureCanvasAgg(figure)
     w, h = figure.get_size_inches()
     for i, row in enumerate(rows):
         for j, picture in enumerate(row):
             if picture is None:
                 continue
-            box = ((left + j * cell_inch) / w, 1 - (head + (i + 1) * cell_inch) / h, (cell_inch - 0.05) / w, (cell_inch - 0.05) / h)
+            box = (
+                (left + j * cell_inch) / w,
+                1 - (head + (i + 1) * cell_inch) / h,
+                (cell_inch - 0.05) / w,
+                (cell_inch - 0.05) / h,
+            )
             axes = figure.add_axes(box)
             _draw(axes, picture)
             framed = j == highlight

@@ -73,7 +73,11 @@ def true_moves(records: list[Record], count: int, distance_m: float = 0.5, spp: 
 def _possible_move(record: Record, rng: np.random.Generator, distance_m: float) -> Edit | None:
     scene = WorldScene.from_json(record.meta["scene"])
     before = set(impossibilities(scene))
-    standing = [name for name, label in zip(record.truth.ids, record.truth.labels, strict=True) if label not in ("painting", "rug")]
+    standing = [
+        name
+        for name, label in zip(record.truth.ids, record.truth.labels, strict=True)
+        if label not in ("painting", "rug")
+    ]
     choices = [(name, angle) for name in standing for angle in range(0, 360, 30)]
     for index in rng.permutation(len(choices)):
         name, angle = choices[index]

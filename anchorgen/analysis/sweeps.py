@@ -66,7 +66,10 @@ class Sweep:
 
     def figure(self, changes: bool = True) -> Figure:
         """A strip of the pictures, and below it what changed."""
-        titles = [f"{value:+g} {self.unit}".strip() if self.unit in ("m", "°") else f"{value:g}{self.unit}" for value in self.values]
+        titles = [
+            f"{value:+g} {self.unit}".strip() if self.unit in ("m", "°") else f"{value:g}{self.unit}"
+            for value in self.values
+        ]
         rows: list[Sequence[Any]] = [self.images, self.changes()] if changes else [self.images]
         names = ["picture", "change"] if changes else []
         return picture_grid(rows, titles=titles, row_titles=names, caption=self.selector)
@@ -79,7 +82,9 @@ class Sweep:
         return f'<img alt="sweep of {html.escape(self.selector)}" src="data:image/png;base64,{data}">'
 
 
-def sweep(pipe: Any, scene: SceneLatent, selector: str, values: Sequence[float], *, seed: int = 0, **options: Any) -> Sweep:
+def sweep(
+    pipe: Any, scene: SceneLatent, selector: str, values: Sequence[float], *, seed: int = 0, **options: Any
+) -> Sweep:
     """Draws a scene once per value of one factor.
 
     Args:

@@ -71,7 +71,9 @@ def _samples(shard: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
                 stream = tar.extractfile(member)
                 key, members[ending] = name, stream.read() if stream else b""
     except tarfile.TarError as error:
-        warnings.warn(f"{shard} is damaged after record {key!r}: {error}; render it again", RuntimeWarning, stacklevel=2)
+        warnings.warn(
+            f"{shard} is damaged after record {key!r}: {error}; render it again", RuntimeWarning, stacklevel=2
+        )
     if members:
         yield key, members
 

@@ -61,7 +61,9 @@ class _SceneAttention(nn.Module):
     def attend(self, hidden_BTW: torch.Tensor, scene: SceneContext) -> torch.Tensor:
         key, value = scene.key_values.get(self.site) or self.key_value(scene.tokens)
         query = self.scene_norm_q(self.scene_q(hidden_BTW).unflatten(-1, (self.num_heads, -1)).transpose(1, 2))
-        out = F.scaled_dot_product_attention(query, key.to(query.dtype), value.to(query.dtype), scene.mask[:, None, None])
+        out = F.scaled_dot_product_attention(
+            query, key.to(query.dtype), value.to(query.dtype), scene.mask[:, None, None]
+        )
         return self.scene_out(out.transpose(1, 2).flatten(-2))
 
 

@@ -52,7 +52,9 @@ class SceneTokens(nn.Module):
         self.normalise = nn.LayerNorm(channels, elementwise_affine=False)
         self.appearance = nn.Linear(channels, width)
         self.token_type = nn.Parameter(torch.randn(num_tokens, width) * 0.02)
-        self.box = nn.Sequential(nn.Linear(BOX_CHANNELS * (2 * _FREQUENCIES + 1), width), nn.SiLU(), nn.Linear(width, width))
+        self.box = nn.Sequential(
+            nn.Linear(BOX_CHANNELS * (2 * _FREQUENCIES + 1), width), nn.SiLU(), nn.Linear(width, width)
+        )
         self.camera = nn.Sequential(nn.Linear(6 * (2 * _FREQUENCIES + 1), width), nn.SiLU(), nn.Linear(width, width))
         self.background = nn.Linear(channels, width)
         self.background_type = nn.Parameter(torch.randn(1, width) * 0.02)

@@ -42,7 +42,9 @@ class BackgroundTokens(nn.Module):
         self.queries = nn.Parameter(torch.randn(num_tokens, width) / math.sqrt(width))
         self.nothing = nn.Parameter(torch.zeros(1, width))
         self.key_value = nn.Linear(width, 2 * width)
-        self.mix = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.SiLU(), nn.Linear(2 * width, channels))
+        self.mix = nn.Sequential(
+            nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.SiLU(), nn.Linear(2 * width, channels)
+        )
         self.normalise = nn.LayerNorm(channels, elementwise_affine=False)
 
     def forward(self, image: torch.Tensor, outside: torch.Tensor) -> torch.Tensor:

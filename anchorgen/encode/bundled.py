@@ -90,13 +90,24 @@ class BundledEncoder(nn.Module):
         side = config.image_size // 16
         self.position8 = nn.Parameter(torch.randn(1, (2 * side) ** 2, w) * 0.02)
         self.position16 = nn.Parameter(torch.randn(1, side**2, w) * 0.02)
-        layer = {"d_model": w, "nhead": config.num_heads, "dim_feedforward": 3 * w, "dropout": 0.0, "batch_first": True, "norm_first": True}
-        self.mixer = nn.TransformerEncoder(nn.TransformerEncoderLayer(**layer), config.encoder_layers, enable_nested_tensor=False)
+        layer = {
+            "d_model": w,
+            "nhead": config.num_heads,
+            "dim_feedforward": 3 * w,
+            "dropout": 0.0,
+            "batch_first": True,
+            "norm_first": True,
+        }
+        self.mixer = nn.TransformerEncoder(
+            nn.TransformerEncoderLayer(**layer), config.encoder_layers, enable_nested_tensor=False
+        )
         self.finder = nn.TransformerDecoder(nn.TransformerDecoderLayer(**layer), config.decoder_layers, nn.LayerNorm(w))
         self.queries = nn.Parameter(torch.randn(1, config.num_queries + 1, w) * 0.2)
         self.presence, self.category = nn.Linear(w, 1), nn.Linear(w, len(config.categories))
         self.box = nn.Sequential(nn.Linear(w, w), nn.SiLU(), nn.Linear(w, BOX_CHANNELS))
-        self.appearance = nn.Sequential(nn.Linear(w, 2 * w), nn.SiLU(), nn.Linear(2 * w, config.num_tokens * config.channels))
+        self.appearance = nn.Sequential(
+            nn.Linear(w, 2 * w), nn.SiLU(), nn.Linear(2 * w, config.num_tokens * config.channels)
+        )
         self.camera = nn.Sequential(nn.Linear(w, w), nn.SiLU(), nn.Linear(w, CAMERA_CHANNELS))
         self.normalise = nn.LayerNorm(config.channels, elementwise_affine=False)
 
@@ -139,7 +150,9 @@ class BundledEncoder(nn.Module):
             ValueError: hints were given.
         """
         if boxes is not None or masks is not None:
-            raise ValueError("got boxes or masks; the bundled encoder finds objects itself and takes no hints: leave them out")
+            raise ValueError(
+                "got boxes or masks; the bundled encoder finds objects itself and takes no hints: leave them out"
+            )
         device = self.queries.device
         image = torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))[None].to(device).float() / 127.5 - 1
         out = self(image)

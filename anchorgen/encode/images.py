@@ -32,12 +32,16 @@ def to_picture(image: Any, size: int = 128) -> np.ndarray:
     picture = _open(image, size)
     picture = ImageOps.exif_transpose(picture)
     if min(picture.size) < MIN_SIDE_PX:
-        raise ImageError(f"the picture measures {picture.width} x {picture.height} px; expected at least {MIN_SIDE_PX} a side")
+        raise ImageError(
+            f"the picture measures {picture.width} x {picture.height} px; expected at least {MIN_SIDE_PX} a side"
+        )
     side = min(picture.size)
     left, top = (picture.width - side) // 2, (picture.height - side) // 2
     box = (left, top, left + side, top + side)
     rgb = _to_rgb(picture.crop(box) if picture.size != (side, side) else picture)
-    return np.asarray(rgb.resize((size, size), Image.Resampling.LANCZOS, reducing_gap=3.0) if side != size else rgb).copy()
+    return np.asarray(
+        rgb.resize((size, size), Image.Resampling.LANCZOS, reducing_gap=3.0) if side != size else rgb
+    ).copy()
 
 
 def _open(image: Any, size: int) -> Image.Image:
@@ -89,7 +93,9 @@ def _array_to_uint8(array: np.ndarray) -> np.ndarray:
     if not np.isfinite(array).all():
         raise ImageError("the array holds NaN or infinity; expected floats in [0, 1]: clean it with numpy.nan_to_num")
     if array.min() < -1e-3 or array.max() > 1 + 1e-3:
-        raise ImageError(f"the array spans [{array.min():.3g}, {array.max():.3g}]; expected floats in [0, 1]: scale it first")
+        raise ImageError(
+            f"the array spans [{array.min():.3g}, {array.max():.3g}]; expected floats in [0, 1]: scale it first"
+        )
     return np.ascontiguousarray(np.round(np.clip(array, 0, 1) * 255)).astype(np.uint8)
 
 
@@ -97,7 +103,9 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
     if picture.mode.startswith("I;16") or picture.mode == "I":
         values = np.asarray(picture).astype(np.int64)
         if values.min() < 0 or values.max() > 65535:
-            raise ImageError(f"a picture of mode {picture.mode} spans [{values.min()}, {values.max()}]; expected 16 bits")
+            raise ImageError(
+                f"a picture of mode {picture.mode} spans [{values.min()}, {values.max()}]; expected 16 bits"
+            )
         return Image.fromarray(_array_to_uint8(values.astype(np.uint16))).convert("RGB")
     if picture.mode == "F":
         return Image.fromarray(_array_to_uint8(np.asarray(picture))).convert("RGB")

@@ -72,5 +72,7 @@ def _cost(out: Prediction, target: Targets) -> torch.Tensor:
     present = target.presence
     weights = torch.tensor(_BOX_WEIGHTS, device=present.device)
     box = (out.box[:, :, None, :6] - target.box[:, None, :, :6]).abs().mul(weights).sum(-1)
-    share = out.category.softmax(-1).gather(2, target.category.clamp(min=0)[:, None].expand(-1, out.presence.shape[1], -1))
+    share = out.category.softmax(-1).gather(
+        2, target.category.clamp(min=0)[:, None].expand(-1, out.presence.shape[1], -1)
+    )
     return box - 2 * share - out.presence.sigmoid()[..., None]

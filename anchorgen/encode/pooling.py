@@ -54,7 +54,9 @@ class AttentionPooling(nn.Module):
         self.embed = nn.Sequential(nn.Linear(inputs, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU())
         self.queries = nn.Parameter(torch.randn(num_tokens, width) / math.sqrt(width))
         self.key_value = nn.Linear(width, 2 * width)
-        self.mix = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.SiLU(), nn.Linear(2 * width, channels))
+        self.mix = nn.Sequential(
+            nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.SiLU(), nn.Linear(2 * width, channels)
+        )
         self.normalise = nn.LayerNorm(channels, elementwise_affine=False)
 
     def forward(self, coords: torch.Tensor, feats: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

@@ -62,7 +62,9 @@ class PipelineConfig:
             raise PretrainedError(f"{path} is not JSON ({error}); write it again with save_pretrained()") from None
         version = value.pop("format_version", None)
         if version != FORMAT_VERSION:
-            raise PretrainedError(f"{path} has format_version {version}; this anchorgen reads {FORMAT_VERSION}; update it")
+            raise PretrainedError(
+                f"{path} has format_version {version}; this anchorgen reads {FORMAT_VERSION}; update it"
+            )
         try:
             nested = {"autoencoder": AutoencoderConfig, "decoder": DecoderConfig}
             value |= {name: kind(**tuples(value[name])) for name, kind in nested.items()}

@@ -148,7 +148,9 @@ class AnchorgenPipeline:
             instance: `[H, W]` slot of each pixel's object, -1 where there is none.
         """
         slots = max(1, truth.num_objects)
-        coords, feats, mask = (torch.as_tensor(x)[None].to(self.device) for x in pack_voxels(truth, slots, self.config.num_voxels))
+        coords, feats, mask = (
+            torch.as_tensor(x)[None].to(self.device) for x in pack_voxels(truth, slots, self.config.num_voxels)
+        )
         appearance = self.tokens.pooling(coords.float(), feats.float(), mask)[0, : truth.num_objects].cpu().numpy()
         names = ("translation", "quat_wxyz", "scale", "labels", "ids", "focal", "up", "floor")
         return SceneLatent.pack(
@@ -246,7 +248,9 @@ class AnchorgenPipeline:
 
     def _check(self, scene: SceneLatent) -> None:
         if not isinstance(scene, SceneLatent):
-            raise TypeError(f"got {type(scene).__name__}; expected a SceneLatent: encode the picture first, pipe.encode(image)")
+            raise TypeError(
+                f"got {type(scene).__name__}; expected a SceneLatent: encode the picture first, pipe.encode(image)"
+            )
         if scene.latent_space != self.latent_space:
             raise LatentSpaceError(
                 f"the scene is of latent space {scene.latent_space or '(none)'}, this model of {self.latent_space}; "

@@ -167,9 +167,7 @@ class ScenePrior(nn.Module):
         content = torch.where(absent, self.absent_tokens, content)
         slots = torch.cat([content, self.embed_presence(variables.presence)[:, :, None]], 2) + self.slot_types
         focal = self.embed_focal(variables.focal) + self.embed_gravity(variables.gravity.clamp(-4, 4))
-        background = rearrange(
-            variables.background, "b (g k) c -> b g (k c)", g=self.config.tokens_per_background
-        )
+        background = rearrange(variables.background, "b (g k) c -> b g (k c)", g=self.config.tokens_per_background)
         rest = torch.cat([focal[:, None], self.embed_background(background)], 1) + self.global_types
         return torch.cat([slots.flatten(1, 2), rest], 1)
 
@@ -215,7 +213,7 @@ class ScenePrior(nn.Module):
         """
         with safe_open(str(path), "pt") as file:
             header = (file.metadata() or {}).get("prior_config")
-            tensors = {name: file.get_tensor(name).float() for name in file.keys()}
+            tensors = {name: file.get_tensor(name).float() for name in file}
         if header is None:
             raise ValueError(f"{path} has no prior_config in its header; expected a file written by ScenePrior.save")
         values = json.loads(header)

@@ -66,7 +66,9 @@ def assemble(config: Bundle) -> AnchorgenPipeline:
     pipe.decoder.velocity.load_state_dict(load_file(config.runs / "decoder" / "decoder.safetensors"))
     pipe.tokens.load_state_dict(load_file(config.runs / "decoder" / "tokens.safetensors"))
     pipe.encoder.load_state_dict(load_file(config.runs / "encoder" / "encoder.safetensors"))
-    return AnchorgenPipeline(dataclasses.replace(settings, latent_space=""), pipe.tokens, pipe.decoder, prior, pipe.encoder)
+    return AnchorgenPipeline(
+        dataclasses.replace(settings, latent_space=""), pipe.tokens, pipe.decoder, prior, pipe.encoder
+    )
 
 
 def example_rooms(count: int) -> list[tuple[WorldScene, list[dict[str, Any]]]]:

@@ -59,8 +59,10 @@ def load_checkpoint(config, module, ema, optimizer, out_dir: Path) -> LoopState:
     if not found:
         return LoopState()
     facts = json.loads((found[-1] / "state.json").read_text())
-    then, now = ({k: v for k, v in json.loads(json.dumps(c)).items() if k not in _FREE}
-                 for c in (facts["config"], asdict(config)))
+    then, now = (
+        {k: v for k, v in json.loads(json.dumps(c)).items() if k not in _FREE}
+        for c in (facts["config"], asdict(config))
+    )
     changed = sorted(key for key in now if then.get(key) != now[key])
     if changed:
         message = f"{found[-1]} was trained with other settings for {changed}; going on with the new ones"

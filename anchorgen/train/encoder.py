@@ -10,7 +10,7 @@ from pathlib import Path
 import roma
 import torch
 import tyro
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import nn
 
 from anchorgen.decode.decoder import DecoderConfig

@@ -9,7 +9,6 @@ import json
 import os
 from dataclasses import dataclass, fields
 
-import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor

@@ -230,8 +230,10 @@ def _report_bad_step(state: LoopState, batch: Any, out_dir: Path, limit: int) ->
     with open(out_dir / "bad_steps.csv", "a", newline="") as file:
         csv.writer(file).writerow([state.step, str(keys)])
     if state.bad_steps > limit:
-        raise FloatingPointError(f"{state.bad_steps} steps were not finite (allowed: {limit}); last: {message}. "
-                                 "Look at these records, or lower the learning rate")
+        raise FloatingPointError(
+            f"{state.bad_steps} steps were not finite (allowed: {limit}); last: {message}. "
+            "Look at these records, or lower the learning rate"
+        )
 
 
 def _accumulate(state: LoopState, numbers: dict[str, float]) -> None:

@@ -27,12 +27,27 @@ def render_record(seed: int, size: int, spp: int) -> Record:
     picture = render(scene, size, spp, seed=seed % 2**31)
     truth = world_truth(scene, picture.instance)
     instance = slot_instances(picture.instance, truth_slots(scene, picture.instance))
-    meta = {"scene": scene.to_json(), "seed": seed, "spp": spp, "size": size, "split": split_of(seed), "world": WORLD_VERSION}
+    meta = {
+        "scene": scene.to_json(),
+        "seed": seed,
+        "spp": spp,
+        "size": size,
+        "split": split_of(seed),
+        "world": WORLD_VERSION,
+    }
     return Record(f"room-{seed:08d}", picture.image, instance, truth, meta)
 
 
 def render_dataset(
-    count: int, seed: int, out: Path, *, size: int = 128, spp: int = 16, workers: int = 1, threads: int = 1, progress: bool = True
+    count: int,
+    seed: int,
+    out: Path,
+    *,
+    size: int = 128,
+    spp: int = 16,
+    workers: int = 1,
+    threads: int = 1,
+    progress: bool = True,
 ) -> dict[str, Any]:
     """Renders scenes `seed` to `seed + count - 1`; shards that are there already are kept, so a stopped job goes on.
 
@@ -61,7 +76,12 @@ def render_dataset(
     indices = range((count + SHARD_SIZE - 1) // SHARD_SIZE)
     missing = [i for i in indices if not shard_path(out, i).exists()]
     jobs = [(i, seed + i * SHARD_SIZE, str(out), size, spp, threads) for i in missing]
-    bar = tqdm(total=len(indices) * SHARD_SIZE, initial=(len(indices) - len(missing)) * SHARD_SIZE, unit="room", disable=not progress)
+    bar = tqdm(
+        total=len(indices) * SHARD_SIZE,
+        initial=(len(indices) - len(missing)) * SHARD_SIZE,
+        unit="room",
+        disable=not progress,
+    )
     with bar, multiprocessing.get_context("spawn").Pool(workers, maxtasksperchild=_SHARDS_PER_WORKER) as pool:
         for index, entry in pool.imap_unordered(_render_shard, jobs):
             manifest["shards"][str(index)] = entry

@@ -93,9 +93,13 @@ def load_rooms(
     Raises:
         ValueError: there are no records, with the command that renders some.
     """
-    rows = [record_tensors(r, categories, num_slots, num_voxels) for r in tqdm(read_records(folder, stop=stop), desc="read")]
+    rows = [
+        record_tensors(r, categories, num_slots, num_voxels) for r in tqdm(read_records(folder, stop=stop), desc="read")
+    ]
     if not rows:
-        raise ValueError(f"no records in {folder}; render some: python -m anchorgen data render --count 64 --out {folder}")
+        raise ValueError(
+            f"no records in {folder}; render some: python -m anchorgen data render --count 64 --out {folder}"
+        )
     return concatenate(rows)
 
 

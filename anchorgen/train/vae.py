@@ -36,7 +36,9 @@ class VaeTraining:
     edge_weight: float = 1.0
     kl_weight: float = 1e-3
     model: AutoencoderConfig = field(default_factory=AutoencoderConfig)
-    loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=6000, learning_rate=1.5e-3, mixed_precision="bf16"))
+    loop: LoopConfig = field(
+        default_factory=lambda: LoopConfig(steps=6000, learning_rate=1.5e-3, mixed_precision="bf16")
+    )
 
 
 class VaeLoss(nn.Module):
@@ -58,7 +60,9 @@ class VaeLoss(nn.Module):
 
 def load_images(folder: Path, stop: int | None = None) -> torch.Tensor:
     """`[M, 3, H, W]` uint8."""
-    return torch.stack([torch.from_numpy(r.image.transpose(2, 0, 1).copy()) for r in tqdm(read_records(folder, stop=stop))])
+    return torch.stack(
+        [torch.from_numpy(r.image.transpose(2, 0, 1).copy()) for r in tqdm(read_records(folder, stop=stop))]
+    )
 
 
 def crops(images: torch.Tensor, count: int, size: int, generator: torch.Generator) -> torch.Tensor:

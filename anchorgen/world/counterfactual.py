@@ -107,7 +107,9 @@ def _rotate(spec: ObjectSpec, camera: Camera, yaw: float) -> ObjectSpec:
     return replace(spec, quat_wxyz=tuple(quat_multiply(turn, np.asarray(spec.quat_wxyz)).tolist()))
 
 
-def _resize(spec: ObjectSpec, camera: Camera, width: float = 1.0, depth: float = 1.0, height: float = 1.0) -> ObjectSpec:
+def _resize(
+    spec: ObjectSpec, camera: Camera, width: float = 1.0, depth: float = 1.0, height: float = 1.0
+) -> ObjectSpec:
     return replace(spec, scale=tuple((np.asarray(spec.scale) * [width, depth, height]).tolist()))
 
 
@@ -115,7 +117,12 @@ def _swap(spec: ObjectSpec, camera: Camera, object: ObjectSpec) -> ObjectSpec:
     return replace(object, id=spec.id, position=spec.position, quat_wxyz=spec.quat_wxyz)
 
 
-_OBJECT_VERBS: dict[str, Callable[..., ObjectSpec]] = {"move": _move, "rotate": _rotate, "resize": _resize, "swap": _swap}
+_OBJECT_VERBS: dict[str, Callable[..., ObjectSpec]] = {
+    "move": _move,
+    "rotate": _rotate,
+    "resize": _resize,
+    "swap": _swap,
+}
 
 
 def _find(scene: WorldScene, identifier: str) -> int:
@@ -131,7 +138,11 @@ def impossibilities(scene: WorldScene) -> tuple[str, ...]:
     out, room = [], scene.room
     for i, (a, size_a) in enumerate(zip(scene.objects, sizes, strict=True)):
         corners = footprint(a, size_a)
-        if np.abs(corners[:, 0]).max() > room.width_m / 2 or corners[:, 1].min() < 0 or corners[:, 1].max() > room.depth_m:
+        if (
+            np.abs(corners[:, 0]).max() > room.width_m / 2
+            or corners[:, 1].min() < 0
+            or corners[:, 1].max() > room.depth_m
+        ):
             out.append(f"{a.id} goes through a wall")
         for b, size_b in list(zip(scene.objects, sizes, strict=True))[i + 1 :]:
             if min(size_a[2], size_b[2]) >= _FLAT_M and overlaps(a, size_a, b, size_b):

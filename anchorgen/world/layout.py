@@ -30,7 +30,9 @@ class Layout:
         params = sample_params(category, self.rng, self.style)
         return params, size_of(build_furniture(category, params))
 
-    def place(self, category: str, drawn: tuple[dict[str, Any], np.ndarray], at, yaw: float, **more: Any) -> ObjectSpec | None:
+    def place(
+        self, category: str, drawn: tuple[dict[str, Any], np.ndarray], at, yaw: float, **more: Any
+    ) -> ObjectSpec | None:
         """Puts a drawn piece with its bottom centre at `at` `[3]`; None if it cannot stand there."""
         params, size = drawn
         number = sum(o.category == category for o in self.objects)
@@ -59,7 +61,9 @@ class Layout:
     def _inside(self, spec: ObjectSpec, size: np.ndarray) -> bool:
         corners = footprint(spec, size)
         half = self.room.width_m / 2 - 0.01
-        inside = np.all(np.abs(corners[:, 0]) <= half) and np.all((corners[:, 1] >= 0.01) & (corners[:, 1] <= self.room.depth_m - 0.01))
+        inside = np.all(np.abs(corners[:, 0]) <= half) and np.all(
+            (corners[:, 1] >= 0.01) & (corners[:, 1] <= self.room.depth_m - 0.01)
+        )
         return bool(inside) and spec.position[2] + size[2] < self.room.height_m
 
     def _free(self, spec: ObjectSpec, size: np.ndarray) -> bool:
@@ -67,7 +71,9 @@ class Layout:
         distance = np.linalg.norm(footprint(spec, size) - np.asarray(self.camera.position)[:2], axis=1).min()
         if not flat and spec.position[2] < self.camera.position[2] and distance < 0.9:
             return False
-        return flat or not any(overlaps(spec, size, o, s) for o, s in zip(self.objects, self.sizes, strict=True) if s[2] >= _FLAT_M)
+        return flat or not any(
+            overlaps(spec, size, o, s) for o, s in zip(self.objects, self.sizes, strict=True) if s[2] >= _FLAT_M
+        )
 
 
 def footprint(spec: ObjectSpec, size: np.ndarray) -> np.ndarray:

@@ -136,7 +136,10 @@ def lathe(
     """A surface of revolution about z; `profile` is (radius, height) from bottom to top of the outer side."""
     profile = np.asarray(profile, float)
     angle = np.linspace(0, 2 * np.pi, sides + 1)[:, None]
-    radius, height = np.maximum(profile[None, :, 0], 1e-4), np.broadcast_to(profile[None, :, 1], (sides + 1, len(profile)))
+    radius, height = (
+        np.maximum(profile[None, :, 0], 1e-4),
+        np.broadcast_to(profile[None, :, 1], (sides + 1, len(profile))),
+    )
     points = np.stack([radius * np.cos(angle), radius * np.sin(angle), height], -1)
     return [moved(part, at) for part in sheet(points, paint, material)]
 
@@ -146,13 +149,24 @@ def cylinder(radius_m: float, height_m: float, paint: Paint, material: Material 
     return taper(radius_m, radius_m, height_m, paint, material, at=at, sides=sides)
 
 
-def taper(bottom_m: float, top_m: float, height_m: float, paint: Paint, material: Material = "matte", *, at=(0, 0, 0), sides=10):
+def taper(
+    bottom_m: float,
+    top_m: float,
+    height_m: float,
+    paint: Paint,
+    material: Material = "matte",
+    *,
+    at=(0, 0, 0),
+    sides=10,
+):
     """A closed cone frustum, bottom centre at `at`: three surfaces, so that its edges stay sharp."""
     profiles = ([(0, 0), (bottom_m, 0)], [(bottom_m, 0), (top_m, height_m)], [(top_m, height_m), (0, height_m)])
     return [part for p in profiles for part in lathe(p, paint, material, at=at, sides=sides)]
 
 
-def sphere(radius_m: float, paint: Paint, material: Material = "matte", *, at=(0, 0, 0), flatten: float = 1.0, sides=16):
+def sphere(
+    radius_m: float, paint: Paint, material: Material = "matte", *, at=(0, 0, 0), flatten: float = 1.0, sides=16
+):
     """A sphere that stands on `at`, its height `2 radius flatten`."""
     angle = np.linspace(-np.pi / 2, np.pi / 2, sides // 2 + 1)
     profile = np.stack([radius_m * np.cos(angle), radius_m * flatten * (np.sin(angle) + 1)], 1)
@@ -172,7 +186,9 @@ def cushion(size: Sequence[float], paint: Paint, *, samples: int = 11) -> list[P
     return parts
 
 
-def moved(part: Part, at: Sequence[float], rotation: np.ndarray | None = None, scale: Sequence[float] = (1, 1, 1)) -> Part:
+def moved(
+    part: Part, at: Sequence[float], rotation: np.ndarray | None = None, scale: Sequence[float] = (1, 1, 1)
+) -> Part:
     """`rotation @ (scale * vertex) + at`; normals follow (inverse transpose)."""
     rotation = np.eye(3) if rotation is None else rotation
     factors = np.asarray(scale, float)
@@ -182,7 +198,9 @@ def moved(part: Part, at: Sequence[float], rotation: np.ndarray | None = None, s
     return Part(vertices, normals, part.faces, part.colors, part.material)
 
 
-def turned(parts: Sequence[Part], *, pitch: float = 0.0, yaw: float = 0.0, at: Sequence[float] = (0, 0, 0)) -> list[Part]:
+def turned(
+    parts: Sequence[Part], *, pitch: float = 0.0, yaw: float = 0.0, at: Sequence[float] = (0, 0, 0)
+) -> list[Part]:
     """Parts turned about x by `pitch`, then about z by `yaw` (radians), then moved."""
     cp, sp, cy, sy = np.cos(pitch), np.sin(pitch), np.cos(yaw), np.sin(yaw)
     about_x = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])

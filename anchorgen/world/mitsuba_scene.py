@@ -79,7 +79,9 @@ def _merge(rows: list[tuple[Part, int]]) -> tuple[np.ndarray, ...]:
     return tuple(np.concatenate(x) for x in (*columns, faces, colours, owner))
 
 
-def build_scene(mi: Any, scene: WorldScene, geometry: Geometry, rows: int, columns: int, depth: int) -> tuple[Any, list[str]]:
+def build_scene(
+    mi: Any, scene: WorldScene, geometry: Geometry, rows: int, columns: int, depth: int
+) -> tuple[Any, list[str]]:
     """The Mitsuba scene, and the name of each of its shapes in Mitsuba's order."""
     bsdfs = _bsdfs(mi)
     plugins: dict[str, Any] = {"type": "scene", "integrator": {"type": "path", "max_depth": depth}}
@@ -95,10 +97,12 @@ def build_scene(mi: Any, scene: WorldScene, geometry: Geometry, rows: int, colum
 
 def _sensor(mi: Any, scene: WorldScene, rows: int, columns: int) -> dict[str, Any]:
     camera = scene.camera
-    right, down, forward = world_to_camera(camera)
+    _, down, forward = world_to_camera(camera)
     origin = np.asarray(camera.position)
     fov = float(np.degrees(2 * np.arctan(0.5 / camera.focal[0])))
-    look_at = mi.ScalarTransform4f().look_at(origin=origin.tolist(), target=(origin + forward).tolist(), up=(-down).tolist())
+    look_at = mi.ScalarTransform4f().look_at(
+        origin=origin.tolist(), target=(origin + forward).tolist(), up=(-down).tolist()
+    )
     film = {"type": "hdrfilm", "width": columns, "height": rows, "pixel_format": "rgb", "rfilter": {"type": "box"}}
     return {"type": "perspective", "fov": fov, "fov_axis": "x", "near_clip": 0.02, "far_clip": 100.0,
             "to_world": look_at, "film": film, "sampler": {"type": "independent", "sample_count": 16}}  # fmt: skip
@@ -170,10 +174,17 @@ def _discs(light: Light, sides: int = 20) -> tuple[np.ndarray, np.ndarray, np.nd
 def _portal(mi: Any, scene: WorldScene, bsdfs: dict[str, Any]) -> Any:
     window = scene.room.window
     origin, along, inward, _ = wall_frame(scene.room, window.wall)
-    corners = [(window.start_m, window.sill_m), (window.end_m, window.sill_m), (window.end_m, window.head_m), (window.start_m, window.head_m)]
+    corners = [
+        (window.start_m, window.sill_m),
+        (window.end_m, window.sill_m),
+        (window.end_m, window.head_m),
+        (window.start_m, window.head_m),
+    ]
     points = np.array([origin + along * a - inward * 0.16 + [0, 0, z] for a, z in corners])
     faces = np.array([[0, 1, 2], [0, 2, 3]])
     if np.dot(np.cross(points[1] - points[0], points[2] - points[0]), inward) < 0:
         faces = faces[:, ::-1]
     emitter = _emitter(mi, _SKY * scene.daylight, 1.5)
-    return _mesh(mi, "sky", points, np.tile(inward, (4, 1)), faces, np.full((4, 3), 0.5), bsdf=bsdfs["black"], emitter=emitter)
+    return _mesh(
+        mi, "sky", points, np.tile(inward, (4, 1)), faces, np.full((4, 3), 0.5), bsdf=bsdfs["black"], emitter=emitter
+    )

@@ -54,7 +54,7 @@ def render(
     if size < 1 or spp < 1:
         raise ValueError(f"got size={size}, spp={spp}; expected at least 1 pixel and 1 sample")
     mi = use_mitsuba()
-    rows = int(round(size * scene.camera.focal[0] / scene.camera.focal[1]))
+    rows = round(size * scene.camera.focal[0] / scene.camera.focal[1])
     geometry = gather(scene)
     loaded, names = build_scene(mi, scene, geometry, rows, size, max_depth)
     # A path that grazes a degenerate triangle may come back as NaN: such a pixel is black before the denoiser.

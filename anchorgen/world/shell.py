@@ -33,7 +33,15 @@ def sample_shell(rng: np.random.Generator, style: dict[str, Any]) -> dict[str, A
 def build_shell(room: RoomSpec) -> list[Part]:
     """All surfaces of a room, in the world frame."""
     w, d, h, p = room.width_m, room.depth_m, room.height_m, room.params
-    parts = _sheet((-w / 2, 0, 0), (w, 0, 0), (0, d, 0), _floor_paint(p), 0.045, 0.12, "matte" if p["floor"] == "carpet" else "gloss")
+    parts = _sheet(
+        (-w / 2, 0, 0),
+        (w, 0, 0),
+        (0, d, 0),
+        _floor_paint(p),
+        0.045,
+        0.12,
+        "matte" if p["floor"] == "carpet" else "gloss",
+    )
     parts += _sheet((-w / 2, d, h), (w, 0, 0), (0, -d, 0), solid((0.88, 0.88, 0.87)), 1.0, 1.0)
     for wall in ("left", "right", "back", "front"):
         colour = p["accent"] if wall == p["accent_wall"] else p["wall"]
@@ -74,7 +82,9 @@ def _wall(room: RoomSpec, wall: str, paint: Paint) -> list[Part]:
         for j in range(3):
             if (i, j) != (1, 1):
                 corner = origin + along * across[i] + up * heights[j]
-                parts += _sheet(corner, along * (across[i + 1] - across[i]), up * (heights[j + 1] - heights[j]), paint, 1.0, 1.0)
+                parts += _sheet(
+                    corner, along * (across[i + 1] - across[i]), up * (heights[j + 1] - heights[j]), paint, 1.0, 1.0
+                )
     return parts
 
 
@@ -104,7 +114,9 @@ def _window(room: RoomSpec) -> list[Part]:
     for z in (0, high - 0.05, high / 2):
         parts += rounded_box((wide, 0.05, 0.05), white, "gloss", at=(0, -0.08, z), bevel_m=0.008)
     for x in (-1, 1):
-        parts += rounded_box((0.02, _REVEAL_M, high), white, at=(x * (wide / 2 + 0.01), -_REVEAL_M / 2, 0), bevel_m=0.003)
+        parts += rounded_box(
+            (0.02, _REVEAL_M, high), white, at=(x * (wide / 2 + 0.01), -_REVEAL_M / 2, 0), bevel_m=0.003
+        )
     parts += rounded_box((wide, _REVEAL_M, 0.02), white, at=(0, -_REVEAL_M / 2, high), bevel_m=0.003)
     if room.params["curtains"]:
         parts += _curtains(room, wide)

@@ -33,7 +33,9 @@ def world_truth(scene: WorldScene, instance: np.ndarray) -> WorldTruth:
     boxes = [box_in_camera(scene.objects[i], size_of(f), scene.camera) for i, f in zip(kept, furniture, strict=True)]
     voxels = [voxelise(f, scene.objects[i]) for i, f in zip(kept, furniture, strict=True)]
     up = world_to_camera(scene.camera) @ np.array([0, 0, 1.0])
-    columns = [np.array([b[k] for b in boxes], np.float32).reshape(len(kept), width) for k, width in ((0, 3), (1, 4), (2, 3))]
+    columns = [
+        np.array([b[k] for b in boxes], np.float32).reshape(len(kept), width) for k, width in ((0, 3), (1, 4), (2, 3))
+    ]
     return WorldTruth(
         translation=columns[0],
         quat_wxyz=columns[1],
@@ -92,7 +94,9 @@ def _surface_points(parts: tuple[Part, ...], rng: np.random.Generator, glow: np.
     corners = np.concatenate([part.vertices[part.faces] for part in parts])
     normals = np.concatenate([part.normals[part.faces] for part in parts])
     colours = np.concatenate([part.colors[part.faces] for part in parts])
-    emission = np.concatenate([np.full(len(p.faces), float(glow.mean()) / 4 if p.material == "shade" else 0.0) for p in parts])
+    emission = np.concatenate(
+        [np.full(len(p.faces), float(glow.mean()) / 4 if p.material == "shade" else 0.0) for p in parts]
+    )
     gloss = np.concatenate([np.full(len(p.faces), _GLOSS[p.material]) for p in parts])
     cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     area = np.linalg.norm(cross, axis=1) + 1e-12

@@ -29,7 +29,9 @@ def use_mitsuba() -> Any:
     try:
         import mitsuba
     except ImportError as error:
-        raise ImportError("rendering needs mitsuba and pyoidn; install them with: pip install 'anchorgen[world]'") from error
+        raise ImportError(
+            "rendering needs mitsuba and pyoidn; install them with: pip install 'anchorgen[world]'"
+        ) from error
     if library is None:
         message = f"no LLVM >= {MIN_LLVM} found (pip install karellen-llvm-core); rendering with the slow scalar_rgb"
         warnings.warn(message, RuntimeWarning, stacklevel=2)

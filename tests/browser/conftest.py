@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 import pytest
 from editor_page import EditorPage
-
 from jupyter_lab import BROWSER_ARGUMENTS, find_browser, running_jupyter_lab, write_notebook
 
 VIEWPORT = {"width": 1280, "height": 900}

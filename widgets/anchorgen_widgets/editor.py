@@ -129,7 +129,7 @@ class SceneEditor(ipywidgets.VBox):
             try:
                 with self.session.lock:
                     action(*args)
-            except Exception as error:  # noqa: BLE001 - shown to the person
+            except Exception as error:
                 self._controls.show_error(error)
                 if settles:
                     self._show_scene()

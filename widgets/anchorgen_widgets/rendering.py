@@ -165,7 +165,7 @@ class RenderWorker:
             error: Exception | None = None
             try:
                 ticket.job.run(ticket)
-            except Exception as caught:  # noqa: BLE001 - shown by the owner, or the picture would just never come
+            except Exception as caught:
                 error = caught
             with self.lock:
                 self._settle(ticket, error)

@@ -67,7 +67,9 @@ class Bed:
         parts = rounded_box((w, length, 0.13), paint, "gloss", at=(0, 0, h - 0.13), bevel_m=0.02)
         for x in (-1, 1):
             for y in (-1, 1):
-                parts += taper(0.025, 0.035, h - 0.12, paint, "gloss", at=(x * (w / 2 - 0.08), y * (length / 2 - 0.08), 0))
+                parts += taper(
+                    0.025, 0.035, h - 0.12, paint, "gloss", at=(x * (w / 2 - 0.08), y * (length / 2 - 0.08), 0)
+                )
         mattress = fabric((0.88, 0.87, 0.85), self.seed, 0.03)
         return parts + rounded_box((w - 0.04, length - 0.04, 0.2), mattress, at=(0, 0, h - 0.01), bevel_m=0.06)
 
@@ -75,7 +77,9 @@ class Bed:
         w, back, h = self.width_m, self.length_m / 2, self.headboard_height_m
         if self.headboard == "wood":
             paint = wood(self.wood_colour, self.seed + 1)
-            return rounded_box((w + 0.06, 0.06, h), paint, "gloss", at=(0, back + 0.02, 0), bevel_m=0.025, spacing_m=0.12)
+            return rounded_box(
+                (w + 0.06, 0.06, h), paint, "gloss", at=(0, back + 0.02, 0), bevel_m=0.025, spacing_m=0.12
+            )
         paint = fabric(self.headboard_colour, self.seed)
         if self.headboard == "padded":
             return rounded_box((w + 0.06, 0.11, h), paint, at=(0, back + 0.04, 0), bevel_m=0.05)

@@ -122,7 +122,9 @@ class Painting:
             sun = (x - (phase[0] / 15 - 0.2) * w) ** 2 + (z - (0.45 + phase[3] / 24) * h) ** 2
             out[sun < (0.18 * min(w, h)) ** 2] = (0.85, 0.5, 0.25)
             for i in range(3):
-                out[z < h * (0.55 - 0.14 * i) + 0.06 * np.sin(x * (6 + 3 * i) + phase[i])] = colours[i] * (0.9 - 0.15 * i)
+                out[z < h * (0.55 - 0.14 * i) + 0.06 * np.sin(x * (6 + 3 * i) + phase[i])] = colours[i] * (
+                    0.9 - 0.15 * i
+                )
             return out
 
         def blocks(p: np.ndarray) -> np.ndarray:
@@ -169,14 +171,18 @@ class Plant:
     def build(self) -> Furniture:
         h, r, pot = self.pot_height_m, self.pot_radius_m, solid(self.pot_colour)
         parts = lathe([(0, 0), (0.75 * r, 0)], pot, "gloss") + lathe([(0.75 * r, 0), (r, h)], pot, "gloss")
-        parts += lathe([(r, h), (0.86 * r, h)], pot, "gloss") + lathe([(0.86 * r, h - 0.03), (0, h - 0.03)], solid((0.12, 0.08, 0.05)))
+        parts += lathe([(r, h), (0.86 * r, h)], pot, "gloss") + lathe(
+            [(0.86 * r, h - 0.03), (0, h - 0.03)], solid((0.12, 0.08, 0.05))
+        )
         rng, along = np.random.default_rng(self.seed), np.linspace(0, 1, 7)
         for i in range(self.num_leaves):
             angle, lift = 2.399 * i + rng.normal(0, 0.2), rng.uniform(self.spread, 1.25)
             length, shade = self.leaf_length_m * rng.uniform(0.65, 1.1), rng.uniform(0.7, 1.4)
             reach = length * np.cos(lift) * along
             rise = h - 0.03 + length * (np.sin(lift) * along - 0.5 * along**2.2 * np.cos(lift))
-            wide = self.leaf_width_m * np.sin(np.pi * np.clip(along, 0.02, 0.99) ** 0.75)[:, None] * np.array([-1, 0, 1])
+            wide = (
+                self.leaf_width_m * np.sin(np.pi * np.clip(along, 0.02, 0.99) ** 0.75)[:, None] * np.array([-1, 0, 1])
+            )
             x = reach[:, None] * np.cos(angle) - wide * np.sin(angle)
             y = reach[:, None] * np.sin(angle) + wide * np.cos(angle)
             z = rise[:, None] + 0.25 * np.abs(wide)

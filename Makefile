@@ -1,0 +1,39 @@
+# Two commands: `make lab` and `make test`. Everything is installed into .venv, with the versions of constraints.txt.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help lab demo test lint clean
+
+help:
+	@echo "make lab   JupyterLab on the quickstart notebook"
+	@echo "make demo  the main job without a browser: writes out/demo.png"
+	@echo "make test  lint, unit, notebook, browser and wheel tests"
+	@echo "make lint  style and import rules alone"
+	@echo "make clean removes .venv, out and caches"
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("anchorgen needs Python 3.11 or newer; this is " + sys.version.split()[0] + "; try: make PYTHON=python3.11") if sys.version_info < (3, 11) else None'
+	@$(PYTHON) -c 'import venv, ensurepip' || { echo "Python's venv module is missing; on Debian: apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[notebooks,world,train,dev]"
+	@touch $@
+
+lab: $(STAMP)
+	$(BIN)/jupyter lab --ip=127.0.0.1 notebooks/00_quickstart.ipynb
+
+demo: $(STAMP)
+	$(BIN)/python -m anchorgen demo --out out/demo.png
+
+test: $(STAMP) lint
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	PYTHONPATH=widgets $(BIN)/lint-imports
+
+clean:
+	rm -rf $(VENV) out dist .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,62 @@
+"""The command line says what it can do and what went wrong."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from anchorgen.__main__ import BENCHMARKS, TRAINERS, main
+
+
+def run(capsys, *argv: str) -> tuple[int, str]:
+    with pytest.raises(SystemExit) as caught:
+        main(list(argv))
+    out = capsys.readouterr()
+    return caught.value.code, out.out + out.err + str(caught.value)
+
+
+def test_help_names_the_commands(capsys):
+    code, text = run(capsys, "--help")
+    assert code == 0
+    assert all(word in text for word in ("data", "train", "bench", "demo"))
+
+
+@pytest.mark.parametrize("argv", [("paint",), ("train", "unicorn"), ("bench", "unicorn"), ("data", "eat"), ()])
+def test_unknown_commands_name_what_there_is(capsys, argv):
+    code, text = run(capsys, *argv)
+    assert code == 2
+    assert "usage" in text
+
+
+@pytest.mark.parametrize("name", TRAINERS)
+def test_every_trainer_has_help(capsys, name):
+    code, text = run(capsys, "train", name, "--help")
+    assert code == 0
+    assert "--" in text
+
+
+def test_every_benchmark_exists():
+    import importlib
+
+    for name in BENCHMARKS:
+        assert callable(importlib.import_module(f"anchorgen.analysis.bench_{name}").run)
+
+
+def test_rendering_into_a_folder_of_other_settings_is_refused(tmp_path, capsys):
+    settings = {"seed": 5, "size": 8, "spp": 1, "shard_size": 64, "world": 1}
+    (tmp_path / "manifest.json").write_text(json.dumps({"shards": {}, "settings": settings}))
+    code, text = run(capsys, "data", "render", "--count", "1", "--out", str(tmp_path))
+    assert "choose another --out" in text
+    assert code != 0
+
+
+def test_inspecting_an_empty_folder_says_how_to_fill_it(tmp_path, capsys):
+    _, text = run(capsys, "data", "inspect", str(tmp_path))
+    assert "data render --count" in text
+
+
+def test_benchmark_without_data_says_how_to_render_it(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("ANCHORGEN_CACHE", str(tmp_path))
+    _, text = run(capsys, "bench", "decoder", "--quick")
+    assert "data render --split test" in text
