@@ -21,9 +21,9 @@ _SEEDS = (0, 1, 2)
 
 def run(quick: bool = False) -> dict[str, Any]:
     """Figures over held-out test rooms with true latents, means over three noise seeds (one if quick)."""
-    pipe, seeds = load(), _SEEDS[:1] if quick else _SEEDS
     num_rooms, num_moves = (12, 8) if quick else (100, 100)
     records = test_records(num_rooms)
+    pipe, seeds = load(), _SEEDS[:1] if quick else _SEEDS
     figures: dict[str, Any] = {"rooms": len(records), "noise_seeds": len(seeds), "steps": pipe.config.steps}
     figures |= {"draft_steps": pipe.config.draft_steps, "guidance": pipe.config.guidance}
     figures |= reconstruction(pipe, records, seeds)
