@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_data import make_record
 
 from anchorgen.encode.background import BackgroundTokens, outside_patches
 from anchorgen.encode.bundled import BundledEncoder, EncoderConfig, camera_from, camera_targets
@@ -17,7 +18,6 @@ from anchorgen.encode.matching import match
 from anchorgen.encode.pooling import AttentionPooling, pack_voxels
 from anchorgen.encode.upright import quat_from_yaw, yaw_of
 from anchorgen.geometry import box_corners, project, quat_to_matrix
-from test_data import make_record
 
 CATEGORIES = ("bed", "chair", "table lamp")
 
