@@ -147,7 +147,7 @@ def test_mirrored_rooms_project_to_mirrored_pictures():
 
 def tiny_encoder() -> BundledEncoder:
     torch.manual_seed(0)
-    sizes = {"stage_widths": (16, 32, 32), "width": 48, "num_heads": 2, "num_queries": 5, "image_size": 64}
+    sizes = {"stage_widths": (16, 32, 32), "width": 48, "num_heads": 2, "max_objects": 5, "image_size": 64}
     return BundledEncoder(EncoderConfig(CATEGORIES, num_tokens=2, channels=8, **sizes))
 
 

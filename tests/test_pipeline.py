@@ -35,7 +35,7 @@ def tiny_config() -> PipelineConfig:
         prior={"num_tokens": 2, "num_channels": 8, "num_background_tokens": 2, "width": 32, "depth": 1, "num_heads": 2,
                "labels": CATEGORIES},
         encoder={"categories": CATEGORIES, **SIZES, "stage_widths": (16, 16, 16), "width": 32, "num_heads": 2,
-                 "num_queries": 5, "image_size": 64},
+                 "max_objects": 5, "image_size": 64},
     )  # fmt: skip
 
 

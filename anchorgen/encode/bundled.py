@@ -1,6 +1,9 @@
 """The bundled E_psi: a small set-prediction network that finds boxes, camera, gravity and appearance in one picture.
 
-Shape legend: B pictures, Q queries, K appearance tokens, C channels, L categories, G patches a side, W width.
+Every cell of a 16 x 16 grid is a query that may stand for one object with its centre nearby; the Hungarian matching of
+DETR decides in training which cell must, so that no duplicates have to be suppressed afterwards.
+
+Shape legend: B pictures, G cells a side, Q = G * G queries, K appearance tokens, C channels, L categories, W width.
 """
 
 from __future__ import annotations
@@ -26,23 +29,22 @@ class EncoderConfig:
     """Attributes:
     categories: names the encoder can give.
     num_tokens, channels: K and C.
-    num_queries: the most objects it can find.
+    max_objects: the most it reports.
     image_size, patch: pixels a side of the picture, and of the patches that the foreground mask tells apart.
     stage_widths: of the convolutions at 1/4, 1/8 and 1/16 of the picture; width: of the transformer.
-    encoder_layers, decoder_layers, num_heads: of the transformer.
+    num_layers, num_heads: of the transformer over the cells.
     threshold: presence probability from which an object is reported.
     """
 
     categories: tuple[str, ...]
     num_tokens: int = 4
     channels: int = 64
-    num_queries: int = 16
+    max_objects: int = 16
     image_size: int = 128
     patch: int = 8
     stage_widths: tuple[int, ...] = (64, 128, 192)
     width: int = 192
-    encoder_layers: int = 2
-    decoder_layers: int = 3
+    num_layers: int = 2
     num_heads: int = 6
     threshold: float = 0.5
 
@@ -74,42 +76,30 @@ class _Block(nn.Module):
 
 
 class BundledEncoder(nn.Module):
-    """A convolutional backbone, a transformer over 8 x 8 and queries, and one head a factor."""
+    """A convolutional backbone, a transformer over its 16 x 16 cells, and one head a factor."""
 
     def __init__(self, config: EncoderConfig):
         super().__init__()
         self.config = config
         a, b, c = config.stage_widths
-        w = config.width
+        w, self.grid = config.width, config.image_size // config.patch
         self.stem = nn.Sequential(nn.Conv2d(3, a, 4, stride=4), _Block(a))
         self.eighth = nn.Sequential(nn.Conv2d(a, b, 2, stride=2), _Block(b), _Block(b))
         self.sixteenth = nn.Sequential(nn.Conv2d(b, c, 2, stride=2), _Block(c), _Block(c))
-        self.project8, self.project16 = nn.Conv2d(b, w, 1), nn.Conv2d(c, w, 1)
-        self.up = nn.Conv2d(c, b, 1)
-        self.foreground = nn.Conv2d(b, 1, 1)
-        side = config.image_size // 16
-        self.position8 = nn.Parameter(torch.randn(1, (2 * side) ** 2, w) * 0.02)
-        self.position16 = nn.Parameter(torch.randn(1, side**2, w) * 0.02)
-        layer = {
-            "d_model": w,
-            "nhead": config.num_heads,
-            "dim_feedforward": 3 * w,
-            "dropout": 0.0,
-            "batch_first": True,
-            "norm_first": True,
-        }
-        self.mixer = nn.TransformerEncoder(
-            nn.TransformerEncoderLayer(**layer), config.encoder_layers, enable_nested_tensor=False
-        )
-        self.finder = nn.TransformerDecoder(nn.TransformerDecoderLayer(**layer), config.decoder_layers, nn.LayerNorm(w))
-        self.queries = nn.Parameter(torch.randn(1, config.num_queries + 1, w) * 0.2)
+        self.up, self.project = nn.Conv2d(c, b, 1), nn.Conv2d(b, w, 1)
+        self.position = nn.Parameter(torch.randn(1, self.grid**2, w) * 0.02)
+        self.scene = nn.Parameter(torch.randn(1, 1, w) * 0.02)
+        sizes = {"d_model": w, "nhead": config.num_heads, "dim_feedforward": 3 * w, "dropout": 0.0}
+        layer = nn.TransformerEncoderLayer(**sizes, batch_first=True, norm_first=True)
+        self.mixer = nn.TransformerEncoder(layer, config.num_layers, nn.LayerNorm(w), enable_nested_tensor=False)
         self.presence, self.category = nn.Linear(w, 1), nn.Linear(w, len(config.categories))
+        self.foreground = nn.Linear(w, 1)
         self.box = nn.Sequential(nn.Linear(w, w), nn.SiLU(), nn.Linear(w, BOX_CHANNELS))
-        self.appearance = nn.Sequential(
-            nn.Linear(w, 2 * w), nn.SiLU(), nn.Linear(2 * w, config.num_tokens * config.channels)
-        )
+        tokens = config.num_tokens * config.channels
+        self.appearance = nn.Sequential(nn.Linear(w, 2 * w), nn.SiLU(), nn.Linear(2 * w, tokens))
         self.camera = nn.Sequential(nn.Linear(w, w), nn.SiLU(), nn.Linear(w, CAMERA_CHANNELS))
         self.normalise = nn.LayerNorm(config.channels, elementwise_affine=False)
+        nn.init.constant_(self.presence.bias, -3.5)  # few cells hold an object
 
     @staticmethod
     def from_config(value: dict[str, Any]) -> BundledEncoder:
@@ -120,23 +110,28 @@ class BundledEncoder(nn.Module):
         """`image` `[B, 3, H, W]` in [-1, 1]."""
         quarter = self.stem(image.contiguous(memory_format=torch.channels_last))
         eighth = self.eighth(quarter)
-        sixteenth = self.sixteenth(eighth)
-        fused = eighth + F.interpolate(self.up(sixteenth), scale_factor=2, mode="nearest")
-        coarse = self.mixer(self.project16(sixteenth).flatten(2).transpose(1, 2) + self.position16)
-        fine = self.project8(fused).flatten(2).transpose(1, 2) + self.position8
-        found = self.finder(self.queries.expand(len(image), -1, -1), torch.cat([coarse, fine], 1))
-        objects, scene = found[:, :-1], found[:, -1]
-        tokens = self.appearance(objects).unflatten(-1, (self.config.num_tokens, self.config.channels))
+        coarse = F.interpolate(self.up(self.sixteenth(eighth)), scale_factor=2, mode="nearest")
+        cells = self.project(eighth + coarse).flatten(2).transpose(1, 2) + self.position
+        mixed = self.mixer(torch.cat([self.scene.expand(len(image), -1, -1).to(cells.dtype), cells], 1))
+        scene, objects = mixed[:, 0], mixed[:, 1:]
         box = self.box(objects).float()
+        uv = self._cell_centres(image.device) + box[..., :2] / self.grid
         yaw = F.normalize(box[..., 6:], dim=-1)
+        tokens = self.appearance(objects).unflatten(-1, (self.config.num_tokens, self.config.channels))
         return Prediction(
             presence=self.presence(objects)[..., 0].float(),
             category=self.category(objects).float(),
-            box=torch.cat([box[..., :2] + 0.5, box[..., 2:3] + 1.0, box[..., 3:6] - 0.3, yaw], -1),
+            box=torch.cat([uv, box[..., 2:3] + 1.0, box[..., 3:6] - 0.3, yaw], -1),
             appearance=self.normalise(tokens.float()),
             camera=self.camera(scene).float() + torch.tensor([-0.3, -0.3, 0.15, 0.4], device=image.device),
-            foreground=self.foreground(fused)[:, 0].float(),
+            foreground=self.foreground(objects)[..., 0].unflatten(-1, (self.grid, self.grid)).float(),
         )
+
+    def _cell_centres(self, device: torch.device) -> torch.Tensor:
+        """`[Q, 2]`: (u, v) of each cell's centre."""
+        at = (torch.arange(self.grid, device=device) + 0.5) / self.grid
+        v, u = torch.meshgrid(at, at, indexing="ij")
+        return torch.stack([u, v], -1).reshape(-1, 2)
 
     @torch.no_grad()
     def encode(self, picture: np.ndarray, *, boxes: Any = None, masks: Any = None) -> EncodedScene:
@@ -153,12 +148,12 @@ class BundledEncoder(nn.Module):
             raise ValueError(
                 "got boxes or masks; the bundled encoder finds objects itself and takes no hints: leave them out"
             )
-        device = self.queries.device
+        device = self.scene.device
         image = torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))[None].to(device).float() / 127.5 - 1
         out = self(image)
         score = out.presence[0].sigmoid()
         order = torch.argsort(score, descending=True)
-        kept = order[score[order] >= self.config.threshold]
+        kept = order[score[order] >= self.config.threshold][: self.config.max_objects]
         focal, up, height = camera_from(out.camera[0].double().cpu().numpy())
         box = out.box[0, kept].double().cpu().numpy()
         depth = np.exp(box[:, 2:3]).clip(4 * MIN_DEPTH_M, 30)

@@ -53,7 +53,7 @@ def encoder_loss(out: Prediction, target: Targets) -> tuple[torch.Tensor, dict[s
     weights = torch.tensor(_BOX_WEIGHTS, device=mine.device)
     pairs = max(1, len(scene))
     losses = {
-        "presence": F.binary_cross_entropy_with_logits(out.presence, wanted) * 4,
+        "presence": F.binary_cross_entropy_with_logits(out.presence, wanted, reduction="sum") / pairs,
         "category": F.cross_entropy(out.category[scene, query], target.category[scene, item], reduction="sum") / pairs,
         "box": (F.smooth_l1_loss(mine[:, :6], truth[:, :6], beta=0.1, reduction="none") * weights).sum() / pairs,
         "yaw": (1 - (mine[:, 6:] * truth[:, 6:]).sum(-1)).sum() / pairs,
