@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 import tyro
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 from tqdm.auto import tqdm
 
@@ -26,6 +26,8 @@ class VaeTraining:
     batch_size, crop: pictures a step, and the side of the random crops it sees (the network is convolutional).
     edge_weight: of the L1 between picture gradients, against blur.
     kl_weight: of the KL divergence, a latent value.
+    init: weights to start from.
+    decoder_only: keeps the encoder and the statistics of `init`, so that networks trained on its latents stay valid.
     """
 
     data: Path
@@ -35,6 +37,8 @@ class VaeTraining:
     crop: int = 64
     edge_weight: float = 1.0
     kl_weight: float = 1e-3
+    init: Path | None = None
+    decoder_only: bool = False
     model: AutoencoderConfig = field(default_factory=AutoencoderConfig)
     loop: LoopConfig = field(
         default_factory=lambda: LoopConfig(steps=6000, learning_rate=1.5e-3, mixed_precision="bf16")
@@ -76,11 +80,27 @@ def crops(images: torch.Tensor, count: int, size: int, generator: torch.Generato
     return torch.stack(out).float() / 127.5 - 1
 
 
+def freeze_encoder(autoencoder: Autoencoder, init: Path | None) -> None:
+    """Leaves only the decoding half to be trained.
+
+    Raises:
+        ValueError: there are no weights to keep.
+    """
+    if init is None:
+        raise ValueError("--decoder-only keeps an encoder that is already trained; name its weights with --init")
+    for part in (autoencoder.vae.encoder, autoencoder.vae.quant_conv):
+        part.requires_grad_(False)
+
+
 def main(argv: list[str] | None = None) -> None:
     config = tyro.cli(VaeTraining, args=argv)
     images = load_images(config.data, config.stop)
     torch.manual_seed(config.loop.seed)
     module = VaeLoss(Autoencoder(config.model), config.edge_weight, config.kl_weight)
+    if config.init is not None:
+        module.autoencoder.load_state_dict(load_file(config.init))
+    if config.decoder_only:
+        freeze_encoder(module.autoencoder, config.init)
     module.to(memory_format=torch.channels_last)
     side = config.crop // (config.model.downsample // 2)
     latent_shape = (config.batch_size, config.model.latent_channels, side, side)
@@ -95,7 +115,8 @@ def main(argv: list[str] | None = None) -> None:
 
     result = fit(config.loop, module, make_batch, loss_fn, config.out)
     autoencoder = result.ema.autoencoder.eval()
-    chunks = [images[i : i + 64].float() / 127.5 - 1 for i in range(0, min(len(images), 1024), 64)]
-    autoencoder.measure_statistics(chunks)
+    if not config.decoder_only:
+        chunks = [images[i : i + 64].float() / 127.5 - 1 for i in range(0, min(len(images), 1024), 64)]
+        autoencoder.measure_statistics(chunks)
     save_file({k: v.contiguous() for k, v in autoencoder.state_dict().items()}, config.out / "vae.safetensors")
     print(f"wrote {config.out / 'vae.safetensors'} after {result.step} steps, {result.seconds:.0f} s")

@@ -7,6 +7,7 @@ import os
 import sys
 import warnings
 from functools import lru_cache
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,10 @@ def use_mitsuba() -> Any:
     Raises:
         ImportError: mitsuba is not installed; the message says how to install it.
     """
-    library = find_llvm()
+    library, problem = find_llvm(), f"no LLVM >= {MIN_LLVM} was found (pip install karellen-llvm-core)"
+    if library is not None and "drjit" in sys.modules and os.environ.get("DRJIT_LIBLLVM_PATH") != str(library):
+        # drjit has already chosen a library by itself; with Debian's it would abort the process at the first kernel.
+        library, problem = None, f"drjit was imported before its LLVM was named; set DRJIT_LIBLLVM_PATH={library} first"
     if library is not None:
         os.environ["DRJIT_LIBLLVM_PATH"] = str(library)
     try:
@@ -33,8 +37,7 @@ def use_mitsuba() -> Any:
             "rendering needs mitsuba and pyoidn; install them with: pip install 'anchorgen[world]'"
         ) from error
     if library is None:
-        message = f"no LLVM >= {MIN_LLVM} found (pip install karellen-llvm-core); rendering with the slow scalar_rgb"
-        warnings.warn(message, RuntimeWarning, stacklevel=2)
+        warnings.warn(f"{problem}; rendering with the slow scalar_rgb", RuntimeWarning, stacklevel=2)
     mitsuba.set_variant("scalar_rgb" if library is None else "llvm_ad_rgb")
     return mitsuba
 
@@ -43,7 +46,11 @@ def find_llvm() -> Path | None:
     """`DRJIT_LIBLLVM_PATH` if it is fit, else the library that the karellen-llvm-core wheel brings, else None."""
     named = os.environ.get("DRJIT_LIBLLVM_PATH")
     candidates = [Path(named)] if named else []
-    candidates += sorted(Path(sys.prefix, "lib").glob("libLLVM*.so*"))
+    try:
+        packaged = metadata.files("karellen-llvm-core") or []
+    except metadata.PackageNotFoundError:
+        packaged = []
+    candidates += sorted(Path(str(f.locate())) for f in packaged if f.name.startswith("libLLVM"))
     return next((path for path in candidates if llvm_version(path) >= MIN_LLVM), None)
 
 
