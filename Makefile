@@ -28,7 +28,7 @@ demo: $(STAMP)
 	$(BIN)/python -m anchorgen demo --out out/demo.png
 
 test: $(STAMP) lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --nbmake --nbmake-timeout=600 tests notebooks
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
