@@ -7,40 +7,17 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import NUM_EXAMPLES, make_scene, run_program, scenes, verbs
 
-from anchorgen.geometry import box_corners, canonical_quat
+from anchorgen.geometry import canonical_quat
 from anchorgen.scene import Anchors, EditError, LatentSpaceError, ObjectView, SceneLatent
 
 # beartype draws random items while hypothesis builds scenes, which changes nothing here.
 pytestmark = pytest.mark.filterwarnings("ignore:Do not use the .random. module")
 examples = settings(max_examples=NUM_EXAMPLES, deadline=None)
 ROOM = make_scene(9)
-
-
-def assert_close(scene: SceneLatent, other: SceneLatent, atol: float = 1e-5) -> None:
-    for name in ("translation", "scale", "appearance", "focal", "background"):
-        np.testing.assert_allclose(getattr(scene, name), getattr(other, name), atol=atol, err_msg=name)
-    turned = np.abs(np.sum(scene.quat_wxyz.astype(float) * other.quat_wxyz, axis=-1))
-    np.testing.assert_allclose(turned, 1.0, atol=atol)
-    np.testing.assert_array_equal(scene.presence, other.presence)
-    assert (scene.labels, scene.ids) == (other.labels, other.ids)
-    assert scene.anchors.equals(other.anchors)
-
-
-def lowest(scene: SceneLatent, slot: int) -> float:
-    corners = box_corners(scene.translation[slot], scene.quat_wxyz[slot], scene.scale[slot])
-    return float((corners @ scene.up.astype(float)).min())
-
-
-def edited(scene: SceneLatent, verb: str, **arguments) -> SceneLatent:
-    try:
-        return getattr(scene, verb)(**arguments)
-    except EditError:
-        assume(False)
-        raise
 
 
 # -- anchors ----------------------------------------------------------------------------------------------------------
