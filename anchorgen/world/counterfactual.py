@@ -75,11 +75,13 @@ def apply_edit(scene: WorldScene, edit: Edit) -> WorldScene:
     Args:
         scene: the room.
         edit: `{"verb": "move", "id": "chair-0", "right": 0.5}` and so on: move (right, up, forward, metres along the
-            floor as the camera sees it), rotate (yaw, degrees), resize (width, depth, height: factors), remove,
-            insert (object: ObjectSpec), swap (id, object: ObjectSpec), focal (fx, fy). A lamp's light goes with it.
+            floor as the camera sees it), rotate (yaw, degrees), resize (factor, factors, or width, depth, height in
+            metres; the bottom stays), remove, insert (object: ObjectSpec), swap (id, object: ObjectSpec), focal (fx,
+            fy). A lamp's light goes with it.
 
     Raises:
-        KeyError: no object of that id; the message lists those there are. ValueError: an unknown verb.
+        KeyError: no object of that id; the message lists those there are.
+        ValueError: an unknown verb, or sizes said in two ways.
     """
     arguments = {key: value for key, value in edit.items() if key not in ("verb", "id")}
     verb = edit["verb"]
@@ -108,9 +110,23 @@ def _rotate(spec: ObjectSpec, camera: Camera, yaw: float) -> ObjectSpec:
 
 
 def _resize(
-    spec: ObjectSpec, camera: Camera, width: float = 1.0, depth: float = 1.0, height: float = 1.0
+    spec: ObjectSpec,
+    camera: Camera,
+    factor: float | None = None,
+    width: float | None = None,
+    depth: float | None = None,
+    height: float | None = None,
+    factors: Sequence[float] | None = None,
 ) -> ObjectSpec:
-    return replace(spec, scale=tuple((np.asarray(spec.scale) * [width, depth, height]).tolist()))
+    sides = (width, depth, height)
+    if sum([factor is not None, factors is not None, any(side is not None for side in sides)]) != 1:
+        raise ValueError("resize takes one of: factor, factors (x, y, z), or any of width, depth, height in metres")
+    if factor is not None:
+        factors = (factor,) * 3
+    if factors is None:
+        now = size_of(build_furniture(spec.category, spec.params)) * np.asarray(spec.scale)
+        factors = [1.0 if side is None else side / length for side, length in zip(sides, now, strict=True)]
+    return replace(spec, scale=tuple((np.asarray(spec.scale) * np.asarray(factors, float)).tolist()))
 
 
 def _swap(spec: ObjectSpec, camera: Camera, object: ObjectSpec) -> ObjectSpec:
