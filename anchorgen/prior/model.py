@@ -213,7 +213,7 @@ class ScenePrior(nn.Module):
         """
         with safe_open(str(path), "pt") as file:
             header = (file.metadata() or {}).get("prior_config")
-            tensors = {name: file.get_tensor(name).float() for name in file}
+            tensors = {name: file.get_tensor(name).float() for name in file.keys()}
         if header is None:
             raise ValueError(f"{path} has no prior_config in its header; expected a file written by ScenePrior.save")
         values = json.loads(header)
