@@ -43,7 +43,7 @@ def reconstruction(pipe: AnchorgenPipeline, records: list[Record], seeds: tuple[
         rows["laplacian"].append(float(np.mean([laplacian_energy(p) for p in pictures])) / laplacian_energy(truth))
         rows["draft"].append(float(np.mean([psnr(pipe.render(scene, seed=s, draft=True), truth) for s in seeds])))
         rows["mean"].append(psnr(mean_picture, truth))
-        rows["vae"].append(psnr(_autoencoded(pipe, truth), truth))
+        rows["vae"].append(psnr(autoencoded(pipe, truth), truth))
     names = {"recon": "recon_psnr_db", "draft": "draft_psnr_db", "mean": "mean_picture_psnr_db", "vae": "vae_psnr_db"}
     names |= {"ssim": "recon_ssim", "laplacian": "laplacian_ratio"}
     out = {}
@@ -105,12 +105,16 @@ def _true_scenes(pipe: AnchorgenPipeline, pair: TruePair) -> tuple[SceneLatent, 
 
 
 def training_mean(pipe: AnchorgenPipeline) -> np.ndarray:
-    """The mean training picture `[H, W, 3]` in [0, 1], as stored with the weights' examples or measured from the cache."""
+    """The mean training picture `[H, W, 3]` in [0, 1], over at most 2,000 rooms of the cache.
+
+    Raises:
+        FileNotFoundError: none are rendered; the message gives the command.
+    """
     from anchorgen.analysis.held_out import cache_folder
 
-    total, count = 0.0, 0
+    total, count = np.zeros((pipe.image_size, pipe.image_size, 3)), 0
     for record in read_records(cache_folder() / "worlds" / "train", stop=2000):
-        total, count = total + record.image.astype(float), count + 1
+        total, count = total + record.image, count + 1
     if not count:
         raise FileNotFoundError(
             "no training rooms in the cache; render some: python -m anchorgen data render --split train --count 2048"
@@ -119,7 +123,8 @@ def training_mean(pipe: AnchorgenPipeline) -> np.ndarray:
 
 
 @torch.no_grad()
-def _autoencoded(pipe: AnchorgenPipeline, image: np.ndarray) -> np.ndarray:
+def autoencoded(pipe: AnchorgenPipeline, image: np.ndarray) -> np.ndarray:
+    """A picture `[H, W, 3]` uint8 through the autoencoder alone: what the decoder cannot pass."""
     x = torch.from_numpy(image.transpose(2, 0, 1).copy())[None].float().to(pipe.device) / 127.5 - 1
     auto = pipe.decoder.autoencoder
     y = auto.decode(auto.encode(x))[0].clamp(-1, 1).permute(1, 2, 0).cpu().numpy()
@@ -129,7 +134,7 @@ def _autoencoded(pipe: AnchorgenPipeline, image: np.ndarray) -> np.ndarray:
 def timing(pipe: AnchorgenPipeline, records: list[Record]) -> dict[str, Any]:
     """Seconds from an edited scene to its picture: medians over rooms, after one warm-up."""
     scenes = [pipe.latents(r.truth, r.image, r.instance) for r in records]
-    out = {"threads": torch.get_num_threads()}
+    out: dict[str, Any] = {"threads": torch.get_num_threads()}
     for name, draft in (("draft_seconds", True), ("final_seconds", False)):
         pipe.render(scenes[0], draft=draft)
         seconds = []
