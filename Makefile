@@ -36,4 +36,4 @@ lint: $(STAMP)
 	PYTHONPATH=widgets $(BIN)/lint-imports
 
 clean:
-	rm -rf $(VENV) out dist .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) out dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -59,7 +59,7 @@ def picture_grid(
             if j == 0 and i < len(row_titles):
                 axes.set_ylabel(row_titles[i], fontsize=9, color=QUIET, rotation=0, ha="right", va="center", labelpad=8)
     if caption:
-        figure.text(left / w, 1 - 0.12 / h, caption, fontsize=11, color=INK, ha="left", va="top", weight="semibold")
+        figure.text(left / w, 1 - 0.12 / h, caption, fontsize=11, color=INK, ha="left", va="top", weight="bold")
     return figure
 
 

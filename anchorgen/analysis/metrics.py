@@ -21,8 +21,19 @@ def as_array(picture: Any) -> np.ndarray:
 
 
 def mse(a: Any, b: Any, mask: np.ndarray | None = None) -> float:
-    """Mean squared error over all pixels, or those of `mask` `[H, W]`."""
-    error = np.square(as_array(a) - as_array(b)).mean(-1)
+    """Mean squared error over all pixels, or those of `mask` `[H, W]`.
+
+    Raises:
+        ValueError: pictures of two sizes, or a mask of another size or without a pixel.
+    """
+    x, y = as_array(a), as_array(b)
+    if x.shape != y.shape:
+        raise ValueError(f"got pictures of {x.shape[:2]} and {y.shape[:2]} pixels; expected one size: resize one")
+    if mask is not None and (mask.shape != x.shape[:2] or not mask.any()):
+        raise ValueError(
+            f"got a mask of {mask.shape} with {mask.sum()} pixels; expected {x.shape[:2]} and at least one"
+        )
+    error = np.square(x - y).mean(-1)
     return float(error.mean() if mask is None else error[mask].mean())
 
 

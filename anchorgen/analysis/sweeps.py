@@ -23,7 +23,10 @@ Apply = Callable[[SceneLatent, str, float], SceneLatent]
 def _presence(scene: SceneLatent, target: str, value: float) -> SceneLatent:
     if value not in (0, 1):
         raise ValueError(f"presence: got {value}; expected 0 (removed) or 1 (there)")
-    return scene if value else scene.remove(target)
+    if target in scene:
+        return scene if value else scene.remove(target)
+    there = scene.restore(target)  # names what there is, if the target is not among the removed either
+    return there if value else scene
 
 
 FACTORS: dict[str, tuple[str, Apply]] = {
@@ -31,6 +34,8 @@ FACTORS: dict[str, tuple[str, Apply]] = {
     "up": ("m", lambda s, t, v: s.move(t, up=v)),
     "forward": ("m", lambda s, t, v: s.move(t, forward=v)),
     "yaw": ("°", lambda s, t, v: s.rotate(t, yaw=v)),
+    "pitch": ("°", lambda s, t, v: s.rotate(t, pitch=v)),
+    "roll": ("°", lambda s, t, v: s.rotate(t, roll=v)),
     "size": ("x", lambda s, t, v: s.resize(t, v)),
     "width": ("m", lambda s, t, v: s.resize(t, width=v)),
     "depth": ("m", lambda s, t, v: s.resize(t, depth=v)),
@@ -59,6 +64,10 @@ class Sweep:
     scenes: tuple[SceneLatent, ...]
     images: tuple[Image.Image, ...]
     reference: Image.Image
+
+    def __repr__(self) -> str:
+        values = ", ".join(f"{value:g}" for value in self.values)
+        return f"Sweep of {self.selector}: {len(self.images)} pictures at {values} {self.unit}".rstrip()
 
     def changes(self) -> list[np.ndarray]:
         """Per value, `[H, W]` in [0, 1]: how much each pixel differs from the reference."""
@@ -91,25 +100,27 @@ def sweep(
         pipe: draws the pictures (`pipe.render`).
         scene: where to start; it is not changed.
         selector: object and factor, "nightstand.right" (metres along the floor; also up, forward), "chair.yaw"
-            (degrees), "bed.width" (metres; depth, height), "bed.size" (a factor), "lamp.presence" (0 or 1), or
-            "camera.focal" (a factor; "camera.fx", "camera.fy" are values).
+            (degrees; pitch, roll), "bed.width" (metres; depth, height), "bed.size" (a factor), "lamp.presence"
+            (0 or 1; a removed lamp comes back at 1), or "camera.focal" (a factor; "camera.fx", "camera.fy" are values).
         values: of the factor, relative to the scene as it is where that makes sense.
         seed: of the noise, the same for all pictures.
         options: passed to `pipe.render`, e.g. `draft=True`.
 
     Raises:
         LookupError: no such object or factor; the message lists those there are.
-        ValueError: no values.
+        ValueError: values is not a sequence, or has none.
     """
     target, _, factor = selector.rpartition(".")
     table = CAMERA_FACTORS if target == "camera" else FACTORS
     if not target or factor not in table:
         raise SelectionError(
-            f"no factor {factor!r} in {selector!r}; expected an object and one of {list(FACTORS)}, "
+            f"{selector!r} names no factor to sweep; expected an object and one of {list(FACTORS)}, "
             f"or 'camera' and one of {list(CAMERA_FACTORS)}: e.g. 'bed.right'"
         )
-    if not len(values):
-        raise ValueError("values is empty; expected at least one, e.g. numpy.linspace(-0.5, 0.5, 5)")
+    if np.ndim(values) != 1 or not len(values):
+        raise ValueError(
+            f"values is empty or no list: got {values!r}; expected one or more, e.g. numpy.linspace(-0.5, 0.5, 5)"
+        )
     unit, apply = table[factor]
     scenes = [apply(scene, target, value.item() if isinstance(value, np.generic) else value) for value in values]
     reference, *images = pipe.render([scene, *scenes], seed=seed, **options)
