@@ -25,11 +25,11 @@ def list_shards(folder: str | Path) -> list[Path]:
 
 def write_shard(path: Path, records: Sequence[Record]) -> None:
     """A tar of records that appears whole: written beside, then renamed. Times are fixed, so equal records, equal bytes."""
-    import webdataset
+    from webdataset.writer import TarWriter
 
     partial = path.with_suffix(".partial")
     partial.parent.mkdir(parents=True, exist_ok=True)
-    with open(partial, "wb") as stream, webdataset.TarWriter(stream, encoder=False, mtime=0, user="", group="") as tar:
+    with open(partial, "wb") as stream, TarWriter(stream, encoder=False, mtime=0, user="", group="") as tar:
         for record in records:
             tar.write({"__key__": record.key, **encode_record(record)})
     partial.replace(path)

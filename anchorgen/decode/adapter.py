@@ -10,7 +10,7 @@ Shape legend: B pictures, T image tokens, S scene tokens, W width, H heads.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -121,8 +121,8 @@ class SceneAdapter:
         if sites not in ("double", "all"):
             raise ValueError(f"sites: got {sites!r}; expected 'double' (after MM-attention) or 'all'")
         self.model = model
-        heads, width = model.config.num_attention_heads, model.inner_dim
-        processors = dict(model.attn_processors)
+        heads, width = model.config["num_attention_heads"], model.inner_dim
+        processors: dict[str, Any] = dict(model.attn_processors)
         for name in processors:
             double = not name.startswith("single_")
             if double or sites == "all":

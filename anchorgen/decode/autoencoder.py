@@ -74,11 +74,11 @@ class Autoencoder(nn.Module):
 
     def posterior(self, images: torch.Tensor):
         """The diagonal Gaussian of the raw latents, before patchify and whitening."""
-        return self.vae.encode(F.pixel_unshuffle(images, self.config.pixel_block)).latent_dist
+        return self.vae.encode(F.pixel_unshuffle(images, self.config.pixel_block), return_dict=False)[0]
 
     def decode_raw(self, latents: torch.Tensor) -> torch.Tensor:
         """Pictures `[B, 3, H, W]` of raw latents."""
-        return F.pixel_shuffle(self.vae.decode(latents).sample, self.config.pixel_block)
+        return F.pixel_shuffle(self.vae.decode(latents, return_dict=False)[0], self.config.pixel_block)  # type: ignore[arg-type]
 
     def encode(self, images: torch.Tensor) -> torch.Tensor:
         """Whitened tokens: encode -> patchify 2x2 -> (z - mean) / sqrt(var + eps), as FLUX.2 does."""
@@ -95,10 +95,9 @@ class Autoencoder(nn.Module):
     def measure_statistics(self, batches) -> None:
         """Sets the whitening statistics from batches of pictures `[B, 3, H, W]`."""
         tokens = torch.cat([F.pixel_unshuffle(self.posterior(x).mode(), 2).float().cpu() for x in batches])
-        self.vae.bn.running_mean.copy_(tokens.mean((0, 2, 3)))
-        self.vae.bn.running_var.copy_(tokens.var((0, 2, 3)))
+        for name, value in (("running_mean", tokens.mean((0, 2, 3))), ("running_var", tokens.var((0, 2, 3)))):
+            self.vae.bn.get_buffer(name).copy_(value)
 
     def _statistics(self) -> tuple[torch.Tensor, torch.Tensor]:
-        bn = self.vae.bn
-        std = torch.sqrt(bn.running_var + bn.eps)
-        return bn.running_mean.view(1, -1, 1, 1), std.view(1, -1, 1, 1)
+        mean, variance = (self.vae.bn.get_buffer(name).view(1, -1, 1, 1) for name in ("running_mean", "running_var"))
+        return mean, torch.sqrt(variance + self.vae.bn.eps)

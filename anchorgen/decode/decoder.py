@@ -89,6 +89,7 @@ class SceneVelocity(nn.Module):
         self.tokens = SceneTokens(config.num_tokens, config.channels, config.width, config.latent_noise)
         k, c, kb = config.num_tokens, config.channels, config.num_background
         self.stem = RayStem(k, c, kb, config.rays, config.grid, config.stem_channels) if config.rays else None
+        self.image_ids: torch.Tensor
         self.register_buffer("image_ids", _grid_ids(config.grid), persistent=False)
 
     def context(self, scene: SceneBatch, keep: torch.Tensor | None = None) -> tuple[SceneContext, torch.Tensor | None]:

@@ -19,6 +19,7 @@ from torch import nn
 from anchorgen.encode.protocol import EncodedScene
 from anchorgen.encode.upright import quat_from_yaw
 from anchorgen.geometry import MIN_DEPTH_M, MIN_SIZE_M
+from anchorgen.json_values import tuples
 
 BOX_CHANNELS = 8  # u, v of the centre, log z, log size 3, cos and sin of the yaw
 CAMERA_CHANNELS = 4  # log fx, log fy, camera pitch, log camera height
@@ -104,7 +105,7 @@ class BundledEncoder(nn.Module):
     @staticmethod
     def from_config(value: dict[str, Any]) -> BundledEncoder:
         """From the JSON form of an `EncoderConfig`."""
-        return BundledEncoder(EncoderConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}))
+        return BundledEncoder(EncoderConfig(**tuples(value)))
 
     def forward(self, image: torch.Tensor) -> Prediction:
         """`image` `[B, 3, H, W]` in [-1, 1]."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from anchorgen.decode.autoencoder import AutoencoderConfig
 from anchorgen.decode.decoder import DecoderConfig
+from anchorgen.json_values import tuples
 
 FORMAT_VERSION = 1
 
@@ -71,8 +72,3 @@ class PipelineConfig:
             return PipelineConfig(**tuples(value))
         except (KeyError, TypeError) as error:
             raise PretrainedError(f"{path} has settings that do not fit ({error}); update anchorgen") from None
-
-
-def tuples(value: dict[str, Any]) -> dict[str, Any]:
-    """JSON's lists as the tuples that the settings' dataclasses hold."""
-    return {key: tuple(item) if isinstance(item, list) else item for key, item in value.items()}

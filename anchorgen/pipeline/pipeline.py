@@ -17,7 +17,8 @@ from anchorgen.encode.background import outside_patches
 from anchorgen.encode.bundled import BundledEncoder
 from anchorgen.encode.images import to_picture
 from anchorgen.encode.pooling import pack_voxels
-from anchorgen.pipeline.config import PipelineConfig, PretrainedError, tuples
+from anchorgen.json_values import tuples
+from anchorgen.pipeline.config import PipelineConfig, PretrainedError
 from anchorgen.pipeline.pretrained import bundled_folder, load_weights, save_weights
 from anchorgen.pipeline.token_networks import TokenNetworks
 from anchorgen.prior import AnchorBatch, PriorConfig, SampleReport, ScenePrior, sample

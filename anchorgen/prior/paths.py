@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -30,17 +31,19 @@ class VariableTimes:
     focal: Tensor
     background: Tensor
 
-    def to(self, device: torch.device | str) -> VariableTimes:
+    def to(self, device: torch.device | str) -> Self:
         return type(self)(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
 
-    def __getitem__(self, index) -> VariableTimes:
+    def __getitem__(self, index) -> Self:
         return type(self)(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
 
     def __len__(self) -> int:
         return len(self.presence)
 
-    def replace(self, **changes: Tensor) -> VariableTimes:
-        return type(self)(**{f.name: changes.get(f.name, getattr(self, f.name)) for f in fields(self)})
+    def replace(self, **changes: Tensor) -> Self:
+        return type(self)(
+            **{f.name: changes[f.name] if f.name in changes else getattr(self, f.name) for f in fields(self)}
+        )
 
     @classmethod
     def full(cls, num_scenes: int, num_slots: int, value: float) -> VariableTimes:

@@ -95,7 +95,7 @@ def channels_to_layout(channels: Tensor, up: Tensor, rotation: str) -> tuple[Ten
     if rotation == "6d":
         upright = turned.new_tensor([0, -1e-9, 0, 0, 0, -1e-9])  # decides only where the axes vanish
         axes = (turned + upright).unflatten(-1, (2, 3)).transpose(-1, -2)
-        z_axis, y_axis, minus_x = roma.special_gramschmidt(axes, epsilon=1e-15).unbind(-1)
+        z_axis, y_axis, minus_x = roma.special_gramschmidt(axes, epsilon=1e-15).unbind(-1)  # type: ignore[arg-type]
         matrix = torch.stack([-minus_x, y_axis, z_axis], -1)
     else:
         matrix = roma.unitquat_to_rotmat(_unit(turned.roll(-1, -1)))
@@ -125,6 +125,10 @@ class Whitening(nn.Module):
         num_tokens, num_channels, num_background_tokens: K, C, Kb.
         rotation: see `layout_to_channels`.
     """
+
+    absent_layout: Tensor
+    absent_appearance: Tensor
+    background_mean: Tensor
 
     def __init__(self, num_tokens: int, num_channels: int, num_background_tokens: int, rotation: str = "6d"):
         super().__init__()

@@ -54,4 +54,6 @@ class SceneBatch:
         return len(self.presence)
 
     def replace(self, **changes: torch.Tensor) -> SceneBatch:
-        return SceneBatch(**{f.name: changes.get(f.name, getattr(self, f.name)) for f in fields(self)})
+        return SceneBatch(
+            **{f.name: changes[f.name] if f.name in changes else getattr(self, f.name) for f in fields(self)}
+        )

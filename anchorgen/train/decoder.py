@@ -23,7 +23,7 @@ from anchorgen.train.loop import LoopConfig, fit
 from anchorgen.train.tensors import RoomTensors, concatenate, load_rooms
 from anchorgen.world.catalogue import CATEGORIES
 
-_ALL_KERNELS = (SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH)
+_ALL_KERNELS = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def main(argv: list[str] | None = None) -> None:
 
     def loss_fn(module, batch, generator):
         # On a CPU the fused bfloat16 attention has a slow backward pass; plain matrix products are a tenth faster.
-        kernels = [SDPBackend.MATH] if batch["args"][1].device.type == "cpu" else list(_ALL_KERNELS)
+        kernels = SDPBackend.MATH if batch["args"][1].device.type == "cpu" else _ALL_KERNELS
         with sdpa_kernel(kernels):
             loss, clean_error = module(*batch["args"])
         return loss, {"clean_mse": float(clean_error.detach())}

@@ -44,7 +44,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
 import torch
@@ -56,9 +56,10 @@ from torch.optim.swa_utils import AveragedModel
 from anchorgen.train.checkpoint import LoopState, load_checkpoint, save_checkpoint
 from anchorgen.train.metrics_log import MetricsLog
 
+Module = TypeVar("Module", bound=nn.Module)
 MakeBatch = Callable[[int, torch.Generator], Any]
-LossFunction = Callable[[nn.Module, Any, torch.Generator], tuple[torch.Tensor, dict[str, float]]]
-Evaluate = Callable[[nn.Module, int], dict[str, float]]
+LossFunction = Callable[[Any, Any, torch.Generator], tuple[torch.Tensor, dict[str, float]]]
+Evaluate = Callable[[Any, int], dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -98,8 +99,8 @@ class LoopConfig:
 
 
 @dataclass(frozen=True)
-class FitResult:
-    ema: nn.Module
+class FitResult(Generic[Module]):
+    ema: Module
     step: int
     seconds: float
     bad_steps: int
@@ -108,12 +109,12 @@ class FitResult:
 
 def fit(
     config: LoopConfig,
-    module: nn.Module,
+    module: Module,
     make_batch: MakeBatch,
     loss_fn: LossFunction,
     out_dir: str | os.PathLike,
     evaluate: Evaluate | None = None,
-) -> FitResult:
+) -> FitResult[Module]:
     """Trains `module` in place; see the top of this file.
 
     Args:
@@ -153,7 +154,7 @@ def fit(
             if state.step % config.checkpoint_every == 0 or state.step == config.steps or stopped:
                 save_checkpoint(config, accelerator, module, ema, optimizer, state, out_dir)
     accelerator.end_training()
-    return FitResult(ema.module, state.step, state.seconds, state.bad_steps, state.step >= config.steps)
+    return FitResult(cast(Module, ema.module), state.step, state.seconds, state.bad_steps, state.step >= config.steps)
 
 
 def generator_for(seed: int, step: int, process: int = 0, stream: int = 0) -> torch.Generator:
@@ -260,4 +261,4 @@ def _out_of_time(accelerator: Accelerator, max_seconds: float | None, begun: flo
     if max_seconds is None:
         return False
     late = torch.tensor(float(time.monotonic() - begun > max_seconds), device=accelerator.device)
-    return bool(accelerator.gather(late).max())
+    return bool(cast(torch.Tensor, accelerator.gather(late)).max())

@@ -76,7 +76,7 @@ def train(config: PriorTraining) -> Path:
         scene, label = data.batch(index)
         return {"scene": scene, "label": label, "keys": index.tolist()}
 
-    def evaluate(averaged: nn.Module, step: int) -> dict[str, float]:
+    def evaluate(averaged: PriorLoss, step: int) -> dict[str, float]:
         return validation_terms(averaged, validation, config.num_validation) if validation else {}
 
     result = fit(config.loop, module, make_batch, _loss, config.out_dir, evaluate)

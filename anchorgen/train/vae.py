@@ -89,7 +89,8 @@ def freeze_encoder(autoencoder: Autoencoder, init: Path | None) -> None:
     if init is None:
         raise ValueError("--decoder-only keeps an encoder that is already trained; name its weights with --init")
     for part in (autoencoder.vae.encoder, autoencoder.vae.quant_conv):
-        part.requires_grad_(False)
+        if part is not None:
+            part.requires_grad_(False)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -101,7 +102,7 @@ def main(argv: list[str] | None = None) -> None:
         module.autoencoder.load_state_dict(load_file(config.init))
     if config.decoder_only:
         freeze_encoder(module.autoencoder, config.init)
-    module.to(memory_format=torch.channels_last)
+    module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     side = config.crop // (config.model.downsample // 2)
     latent_shape = (config.batch_size, config.model.latent_channels, side, side)
 

@@ -12,7 +12,8 @@ import numpy as np
 
 from anchorgen.world.types import Material, Part
 
-Colour = Sequence[float] | np.ndarray
+Vector = Sequence[float] | np.ndarray
+Colour = Vector
 Paint = Callable[[np.ndarray], np.ndarray]  # vertices [V, 3] in metres -> linear RGB [V, 3]
 
 
@@ -80,11 +81,11 @@ def smooth_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
 
 
 def rounded_box(
-    size: Sequence[float],
+    size: Vector,
     paint: Paint,
     material: Material = "matte",
     *,
-    at: Sequence[float] = (0, 0, 0),
+    at: Vector = (0, 0, 0),
     bevel_m: float = 0.015,
     spacing_m: float = 0.25,
     bump: Callable[[np.ndarray], np.ndarray] | None = None,
@@ -126,22 +127,22 @@ def _box_axis(half: float, bevel: float, spacing: float) -> np.ndarray:
 
 
 def lathe(
-    profile: Sequence[Sequence[float]],
+    profile: Sequence[Sequence[float]] | np.ndarray,
     paint: Paint,
     material: Material = "matte",
     *,
-    at: Sequence[float] = (0, 0, 0),
+    at: Vector = (0, 0, 0),
     sides: int = 20,
 ) -> list[Part]:
     """A surface of revolution about z; `profile` is (radius, height) from bottom to top of the outer side."""
-    profile = np.asarray(profile, float)
+    points = np.asarray(profile, float)
     angle = np.linspace(0, 2 * np.pi, sides + 1)[:, None]
     radius, height = (
-        np.maximum(profile[None, :, 0], 1e-4),
-        np.broadcast_to(profile[None, :, 1], (sides + 1, len(profile))),
+        np.maximum(points[None, :, 0], 1e-4),
+        np.broadcast_to(points[None, :, 1], (sides + 1, len(points))),
     )
-    points = np.stack([radius * np.cos(angle), radius * np.sin(angle), height], -1)
-    return [moved(part, at) for part in sheet(points, paint, material)]
+    surface = np.stack([radius * np.cos(angle), radius * np.sin(angle), height], -1)
+    return [moved(part, at) for part in sheet(surface, paint, material)]
 
 
 def cylinder(radius_m: float, height_m: float, paint: Paint, material: Material = "matte", *, at=(0, 0, 0), sides=16):
@@ -173,7 +174,7 @@ def sphere(
     return lathe(profile, paint, material, at=at, sides=sides)
 
 
-def cushion(size: Sequence[float], paint: Paint, *, samples: int = 11) -> list[Part]:
+def cushion(size: Vector, paint: Paint, *, samples: int = 11) -> list[Part]:
     """A pillow: a superellipse from above, a soft lens from the side; bottom centre at the origin."""
     width, depth, height = size
     u, w = np.meshgrid(np.linspace(-1, 1, samples), np.linspace(-1, 1, samples), indexing="ij")
@@ -186,9 +187,7 @@ def cushion(size: Sequence[float], paint: Paint, *, samples: int = 11) -> list[P
     return parts
 
 
-def moved(
-    part: Part, at: Sequence[float], rotation: np.ndarray | None = None, scale: Sequence[float] = (1, 1, 1)
-) -> Part:
+def moved(part: Part, at: Vector, rotation: np.ndarray | None = None, scale: Vector = (1, 1, 1)) -> Part:
     """`rotation @ (scale * vertex) + at`; normals follow (inverse transpose)."""
     rotation = np.eye(3) if rotation is None else rotation
     factors = np.asarray(scale, float)
@@ -198,9 +197,7 @@ def moved(
     return Part(vertices, normals, part.faces, part.colors, part.material)
 
 
-def turned(
-    parts: Sequence[Part], *, pitch: float = 0.0, yaw: float = 0.0, at: Sequence[float] = (0, 0, 0)
-) -> list[Part]:
+def turned(parts: Sequence[Part], *, pitch: float = 0.0, yaw: float = 0.0, at: Vector = (0, 0, 0)) -> list[Part]:
     """Parts turned about x by `pitch`, then about z by `yaw` (radians), then moved."""
     cp, sp, cy, sy = np.cos(pitch), np.sin(pitch), np.cos(yaw), np.sin(yaw)
     about_x = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])

@@ -30,7 +30,7 @@ class Geometry:
     lamps: per lamp its shade, its light in the world, whether it is lit, and its object's index.
     """
 
-    surfaces: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]]
+    surfaces: dict[str, tuple[np.ndarray, ...]]
     lamps: list[tuple[Part, Light, bool, int]]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from anchorgen.world.catalogue.style import FABRICS, between, jitter
 from anchorgen.world.meshes import Paint, cylinder, fabric, moved, rounded_box, sheet, smooth_noise, solid, turned
-from anchorgen.world.types import Part, RoomSpec
+from anchorgen.world.types import Material, Part, RoomSpec
 
 _WHITE = (0.90, 0.90, 0.89)
 _FLOORS = ((0.58, 0.40, 0.25), (0.70, 0.54, 0.38), (0.42, 0.28, 0.18), (0.76, 0.70, 0.62))
@@ -62,7 +62,7 @@ def wall_frame(room: RoomSpec, wall: str) -> tuple[np.ndarray, np.ndarray, np.nd
     return np.array(origin, float), np.array(along, float), np.array(inward, float), length
 
 
-def _sheet(origin, u, v, paint: Paint, step_u: float, step_v: float, material="matte") -> list[Part]:
+def _sheet(origin, u, v, paint: Paint, step_u: float, step_v: float, material: Material = "matte") -> list[Part]:
     """A flat grid from `origin` along `u` and `v`, a vertex every `step` metres."""
     u, v, origin = np.asarray(u, float), np.asarray(v, float), np.asarray(origin, float)
     count_u, count_v = (max(2, int(np.ceil(np.linalg.norm(x) / s)) + 1) for x, s in ((u, step_u), (v, step_v)))

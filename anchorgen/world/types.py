@@ -13,6 +13,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from anchorgen.json_values import tuples
+
 Material = Literal["matte", "gloss", "mirror", "shade"]
 MATERIALS: tuple[Material, ...] = ("matte", "gloss", "mirror", "shade")
 
@@ -137,9 +139,6 @@ class WorldScene:
     @staticmethod
     def from_json(value: dict[str, Any]) -> WorldScene:
         room = dict(value["room"], window=Window(**value["room"]["window"]))
-        objects = tuple(
-            ObjectSpec(**{k: tuple(v) if isinstance(v, list) else v for k, v in o.items()}) for o in value["objects"]
-        )
-        camera = {k: tuple(v) if isinstance(v, list) else v for k, v in value["camera"].items()}
+        objects = tuple(ObjectSpec(**tuples(item)) for item in value["objects"])
         rest = {k: value[k] for k in ("seed", "daylight", "exposure")}
-        return WorldScene(room=RoomSpec(**room), objects=objects, camera=Camera(**camera), **rest)
+        return WorldScene(room=RoomSpec(**room), objects=objects, camera=Camera(**tuples(value["camera"])), **rest)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from anchorgen.json_values import tuples
 from anchorgen.world.catalogue.bed import Bed
 from anchorgen.world.catalogue.decor import Painting, Plant, Rug
 from anchorgen.world.catalogue.lamps import TableLamp
@@ -48,8 +49,7 @@ def build_furniture(category: str, params: dict[str, Any]) -> Furniture:
     Raises:
         KeyError: an unknown category. TypeError: parameters that are not this category's.
     """
-    values = {k: tuple(v) if isinstance(v, list) else v for k, v in params.items()}
-    furniture = _kind(category)(**values).build()
+    furniture = _kind(category)(**tuples(params)).build()
     low, high = _bounds(furniture)
     shift = -np.array([*((low + high) / 2)[:2], low[2]])
     light = furniture.light

@@ -37,7 +37,7 @@ class Bed:
     @staticmethod
     def sample(rng: np.random.Generator, style: dict[str, Any]) -> Bed:
         duvet = fabric_of(rng, style)
-        throw = tuple(round(min(0.92, 0.5 * c + 0.45), 4) for c in duvet)
+        red, green, blue = (round(min(0.92, 0.5 * c + 0.45), 4) for c in duvet)
         return Bed(
             width_m=float(rng.choice([1.0, 1.4, 1.6, 1.8])),
             length_m=between(rng, 1.95, 2.1),
@@ -53,7 +53,7 @@ class Bed:
             wood_colour=wood_of(rng, style),
             headboard_colour=fabric_of(rng, style),
             duvet_colour=duvet,
-            throw_colour=throw,
+            throw_colour=(red, green, blue),
             pillow_colour=jitter(rng, style["accent"]),
             seed=pattern_seed(rng),
         )
