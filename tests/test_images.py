@@ -68,9 +68,9 @@ def test_the_central_square_is_taken():
 def test_tiny_and_huge_pictures(tmp_path):
     assert to_picture(np.zeros((8, 8, 3), np.uint8)).shape == (128, 128, 3)
     Image.new("RGB", (6000, 4000), (200, 100, 50)).save(tmp_path / "huge.jpg")
-    started = time.perf_counter()
+    started = time.process_time()
     out = to_picture(tmp_path / "huge.jpg")
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 3
     assert np.abs(out.astype(int) - [200, 100, 50]).max() < 6
 
 
