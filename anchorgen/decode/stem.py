@@ -9,22 +9,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from anchorgen.blocks import ResidualBlock
 from anchorgen.decode.rays import GEOMETRY_CHANNELS, RAY_CHANNELS, draw_boxes, present_boxes
 from anchorgen.decode.tokens import BOX_CHANNELS, box_features
 from anchorgen.scene.batch import SceneBatch
 
 _LIGHT_CHANNELS = 4
-
-
-class _Residual(nn.Module):
-    def __init__(self, width: int):
-        super().__init__()
-        self.norm = nn.GroupNorm(8, width)
-        self.first = nn.Conv2d(width, width, 3, padding=1)
-        self.second = nn.Conv2d(width, width, 3, padding=1)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x + self.second(F.silu(self.first(F.silu(self.norm(x)))))
 
 
 class RayStem(nn.Module):
@@ -45,11 +35,11 @@ class RayStem(nn.Module):
         )
         self.background_code = nn.Linear(num_background * channels, 32)
         drawn = self.num_nearest * (GEOMETRY_CHANNELS + code) + RAY_CHANNELS + 2 * _LIGHT_CHANNELS + 32
-        layers: list[nn.Module] = [nn.Conv2d(drawn, width, 1), _Residual(width)]
+        layers: list[nn.Module] = [nn.Conv2d(drawn, width, 1), ResidualBlock(width)]
         side = rays
         while side > grid:
             wider = min(2 * width, width_out)
-            layers += [nn.Conv2d(width, wider, 4, stride=2, padding=1), _Residual(wider)]
+            layers += [nn.Conv2d(width, wider, 4, stride=2, padding=1), ResidualBlock(wider)]
             width, side = wider, side // 2
         self.fold = nn.Sequential(*layers, nn.Conv2d(width, width_out, 1))
 

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from anchorgen.blocks import ResidualBlock
 from anchorgen.encode.protocol import EncodedScene
 from anchorgen.encode.upright import quat_from_yaw
 from anchorgen.geometry import MIN_DEPTH_M, MIN_SIZE_M
@@ -65,17 +66,6 @@ class Prediction:
     foreground: torch.Tensor
 
 
-class _Block(nn.Module):
-    def __init__(self, width: int):
-        super().__init__()
-        self.norm = nn.GroupNorm(8, width)
-        self.first = nn.Conv2d(width, width, 3, padding=1)
-        self.second = nn.Conv2d(width, width, 3, padding=1)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x + self.second(F.silu(self.first(F.silu(self.norm(x)))))
-
-
 class BundledEncoder(nn.Module):
     """A convolutional backbone, a transformer over its 16 x 16 cells, and one head a factor."""
 
@@ -84,9 +74,9 @@ class BundledEncoder(nn.Module):
         self.config = config
         a, b, c = config.stage_widths
         w, self.grid = config.width, config.image_size // config.patch
-        self.stem = nn.Sequential(nn.Conv2d(3, a, 4, stride=4), _Block(a))
-        self.eighth = nn.Sequential(nn.Conv2d(a, b, 2, stride=2), _Block(b), _Block(b))
-        self.sixteenth = nn.Sequential(nn.Conv2d(b, c, 2, stride=2), _Block(c), _Block(c))
+        self.stem = nn.Sequential(nn.Conv2d(3, a, 4, stride=4), ResidualBlock(a))
+        self.eighth = nn.Sequential(nn.Conv2d(a, b, 2, stride=2), ResidualBlock(b), ResidualBlock(b))
+        self.sixteenth = nn.Sequential(nn.Conv2d(b, c, 2, stride=2), ResidualBlock(c), ResidualBlock(c))
         self.up, self.project = nn.Conv2d(c, b, 1), nn.Conv2d(b, w, 1)
         self.position = nn.Parameter(torch.randn(1, self.grid**2, w) * 0.02)
         self.scene = nn.Parameter(torch.randn(1, 1, w) * 0.02)
