@@ -74,10 +74,22 @@ class FakePipeline:
         self.rendered.append((scene, seed, draft))
         return draw_flat(scene, self.image_size)
 
-    def sample(self, scene: SceneLatent, n: int = 1, seed: int = 0, steps: int | None = None) -> list[SceneLatent]:
+    def sample(
+        self,
+        scene: SceneLatent,
+        n: int = 1,
+        seed: int = 0,
+        steps: int | None = None,
+        callback: Callable[[int, int], None] | None = None,
+    ) -> list[SceneLatent]:
+        self.started += 1
         if self.fails:
             raise RuntimeError("the prior <broke>")
-        time.sleep(self.step_s)
+        total = steps or self.num_steps
+        for step in range(total):
+            time.sleep(self.step_s)
+            if callback is not None:
+                callback(step + 1, total)
         return [_resampled(scene, seed + k) for k in range(n)]
 
 

@@ -215,6 +215,18 @@ def test_pictures_of_older_scenes_never_come_after_newer_ones() -> None:
     assert session.worker.counts.cancelled + session.worker.counts.dropped > 0
 
 
+def test_a_newer_edit_stops_a_running_resample() -> None:
+    session = EditorSession(FakePipeline(step_s=0.05, num_steps=200), make_room())
+    session.select("bed-0")
+    session.resample("appearance")
+    while not session.pipe.started:
+        threading.Event().wait(0.01)
+    session.edit("move", lambda scene: scene.move("chair", right=0.1))
+    session.worker.cancel()
+    assert session.worker.wait_until_idle(5.0), "200 steps of 50 ms would take 10 s"
+    assert [step.verb for step in session.scene.history] == ["move"]
+
+
 def test_a_preview_draws_a_draft_and_leaves_the_scene_alone(session: EditorSession) -> None:
     before = session.scene
     session.preview_pose(*_dragged(before, "bed-0", right=0.3), "move")

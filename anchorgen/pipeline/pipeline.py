@@ -171,7 +171,13 @@ class AnchorgenPipeline:
 
     @torch.no_grad()
     def sample(
-        self, scene: SceneLatent, n: int = 1, seed: int = 0, steps: int | None = None, **options: Any
+        self,
+        scene: SceneLatent,
+        n: int = 1,
+        seed: int = 0,
+        steps: int | None = None,
+        callback: Callable[[int, int], None] | None = None,
+        **options: Any,
     ) -> list[SceneLatent]:
         """Resamples what the scene's anchors release (Eq. 12); every anchored variable comes back bit-identical.
 
@@ -180,6 +186,7 @@ class AnchorgenPipeline:
             n: how many scenes.
             seed: the k-th scene is drawn with `seed + k`, so it does not depend on n.
             steps: of the sampler; default as configured.
+            callback: `callback(step, num_steps)` after each step; what it raises cancels and passes through.
             options: passed to `anchorgen.prior.sampler.sample` (method, guidance).
 
         Raises:
@@ -192,7 +199,8 @@ class AnchorgenPipeline:
         batch = SceneBatch.stack([scene] * n).to(self.device)
         anchors = AnchorBatch.stack([scene] * n)
         seeds = [seed + k for k in range(n)]
-        drawn, report = sample(self.prior, batch, anchors, seeds, steps=steps or self.config.sample_steps, **options)
+        options |= {"steps": steps or self.config.sample_steps, "callback": callback}
+        drawn, report = sample(self.prior, batch, anchors, seeds, **options)
         return [self._sampled(scene, drawn, report, k) for k in range(n)]
 
     def _sampled(self, scene: SceneLatent, drawn: SceneBatch, report: SampleReport, k: int) -> SceneLatent:

@@ -301,8 +301,7 @@ class EditorSession:
         return scene.anchor(everything).release([f"{name}.{factor}" for factor in factors], strength=strength)
 
     def _sample(self, ticket: Ticket, free: SceneLatent, target: ResampleTarget, seed: int) -> None:
-        ticket.progress(0, 1)
-        sampled = self.pipe.sample(free, n=1, seed=seed)[0]
+        sampled = self.pipe.sample(free, n=1, seed=seed, callback=ticket.progress)[0]
         if target != "released":
             sampled = sampled.anchor(everything)
         ticket.publish(self._commit, sampled, f"resample {target}")
