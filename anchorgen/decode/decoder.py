@@ -56,7 +56,7 @@ class DecoderConfig:
     sites: Sites = "all"
     rays: int = 32
     stem_channels: int = 192
-    latent_noise: float = 0.1
+    latent_noise: float = 0.03
     shift: float = 2.0
     rope_axes: tuple[int, ...] = field(default=(8, 28, 28, 0))
 

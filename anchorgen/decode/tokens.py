@@ -46,7 +46,7 @@ class SceneTokens(nn.Module):
     non-affine LayerNorm and, in training, a little noise, so that the samples of the prior are not foreign.
     """
 
-    def __init__(self, num_tokens: int, channels: int, width: int, latent_noise: float = 0.1):
+    def __init__(self, num_tokens: int, channels: int, width: int, latent_noise: float = 0.03):
         super().__init__()
         self.latent_noise = latent_noise
         self.normalise = nn.LayerNorm(channels, elementwise_affine=False)

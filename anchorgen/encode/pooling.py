@@ -16,6 +16,7 @@ from torch import nn
 from anchorgen.scene.truth import VOXEL_CHANNELS, WorldTruth
 
 _OCTAVES = 4
+_COLOUR_GAIN = 4.0  # hues differ by a tenth where coordinates differ by one: unscaled, they are learned last
 
 
 def pack_voxels(truth: WorldTruth, num_slots: int, num_voxels: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -77,6 +78,7 @@ class AttentionPooling(nn.Module):
     def _pool(self, coords_MV3: torch.Tensor, feats_MVF: torch.Tensor, mask_MV: torch.Tensor) -> torch.Tensor:
         octaves = 2.0 ** torch.arange(_OCTAVES, device=coords_MV3.device) * math.pi / 2
         angles = (coords_MV3[..., None] * octaves).flatten(-2)
+        feats_MVF = torch.cat([_COLOUR_GAIN * feats_MVF[..., :3], feats_MVF[..., 3:]], -1)
         voxels = self.embed(torch.cat([coords_MV3, angles.sin(), angles.cos(), feats_MVF], -1))
         key, value = self.key_value(voxels).unflatten(-1, (2 * self.num_heads, -1)).transpose(1, 2).chunk(2, 1)
         query = self.queries.unflatten(-1, (self.num_heads, -1)).transpose(0, 1).expand(len(voxels), -1, -1, -1)
