@@ -19,6 +19,7 @@ from anchorgen.decode.decoder import DecoderConfig, SceneVelocity
 from anchorgen.decode.flow import add_noise, shift_sigma
 from anchorgen.encode.background import BackgroundTokens
 from anchorgen.encode.pooling import AttentionPooling
+from anchorgen.train.auxiliary import CoarsePicture, VoxelColours
 from anchorgen.train.loop import LoopConfig, fit
 from anchorgen.train.tensors import RoomTensors, concatenate, load_rooms
 from anchorgen.world.catalogue import CATEGORIES
@@ -34,6 +35,8 @@ class DecoderTraining:
     batch_size: rooms a step.
     drop_scene: share of rooms whose scene is dropped, for guidance.
     pure_noise: share of rooms at sigma = 1, where a picture's layout is decided.
+    colour_weight, thumbnail_weight: of the auxiliary errors (`auxiliary.py`).
+    compile: compiles the transformer (a minute at the start; then a third faster on a CPU). Needs a C++ compiler.
     """
 
     data: Path
@@ -43,6 +46,9 @@ class DecoderTraining:
     batch_size: int = 32
     drop_scene: float = 0.1
     pure_noise: float = 0.15
+    colour_weight: float = 5.0
+    thumbnail_weight: float = 1.0
+    compile: bool = False
     autoencoder: AutoencoderConfig = field(default_factory=AutoencoderConfig)
     model: DecoderConfig = field(default_factory=DecoderConfig)
     loop: LoopConfig = field(
@@ -58,15 +64,22 @@ class SceneLoss(nn.Module):
         self.pooling = AttentionPooling(num_tokens=config.num_tokens, channels=config.channels)
         self.background = BackgroundTokens(num_tokens=config.num_background, channels=config.channels)
         self.velocity = SceneVelocity(config)
+        self.colours = VoxelColours(config.num_tokens, config.channels)
+        self.thumbnail = CoarsePicture(config.stem_channels) if config.rays else None
 
-    def forward(self, rooms: RoomTensors, tokens, noise, sigma, keep) -> tuple[torch.Tensor, torch.Tensor]:
-        """Mean squared error of the velocity, and of the clean tokens it implies."""
-        appearance = self.pooling(rooms.coords.float(), rooms.feats.float(), rooms.voxels)
+    def forward(self, rooms: RoomTensors, tokens, noise, sigma, keep) -> dict[str, torch.Tensor]:
+        """Mean squared errors: of the velocity, of the clean tokens it implies, of colours read back, of a thumbnail."""
+        voxels = (rooms.coords.float(), rooms.feats.float(), rooms.voxels)
+        appearance = self.pooling(*voxels)
         background = self.background(rooms.pictures(), rooms.outside)
         context, drawn = self.velocity.context(rooms.scene(appearance, background), keep)
         predicted = self.velocity(add_noise(tokens, noise, sigma), sigma, context, drawn).float()
         error = (predicted - (noise - tokens)).square().mean((1, 2, 3))
-        return error.mean(), (error * sigma.square()).mean()
+        terms = {"velocity": error.mean(), "clean": (error * sigma.square()).mean()}
+        terms["colour"] = self.colours(appearance, *voxels)
+        if self.thumbnail is not None:
+            terms["thumbnail"] = self.thumbnail(drawn, rooms.pictures(), keep)
+        return terms
 
 
 @torch.no_grad()
@@ -85,6 +98,9 @@ def main(argv: list[str] | None = None) -> None:
     tokens = encode_tokens(autoencoder, rooms)
     torch.manual_seed(config.loop.seed)
     module = SceneLoss(config.model)
+    if config.compile:
+        module.velocity.transformer.compile()
+    weights = {"velocity": 1.0, "colour": config.colour_weight, "thumbnail": config.thumbnail_weight}
 
     def make_batch(step: int, generator: torch.Generator):
         index = torch.randint(len(rooms), (config.batch_size,), generator=generator)
@@ -99,8 +115,9 @@ def main(argv: list[str] | None = None) -> None:
         # On a CPU the fused bfloat16 attention has a slow backward pass; plain matrix products are a tenth faster.
         kernels = SDPBackend.MATH if batch["args"][1].device.type == "cpu" else _ALL_KERNELS
         with sdpa_kernel(kernels):
-            loss, clean_error = module(*batch["args"])
-        return loss, {"clean_mse": float(clean_error.detach())}
+            terms = module(*batch["args"])
+        loss = torch.stack([weight * terms[name] for name, weight in weights.items() if name in terms]).sum()
+        return loss, {f"{name}_mse": float(value.detach()) for name, value in terms.items()}
 
     result = fit(config.loop, module, make_batch, loss_fn, config.out)
     ema = result.ema
