@@ -16,7 +16,7 @@ def main(argv: list[str] | None = None) -> None:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] == ["train"] and len(arguments) > 1 and arguments[1] in TRAINERS:
         return importlib.import_module(f"anchorgen.train.{arguments[1]}").main(arguments[2:])
-    if arguments[:1] in (["demo"], ["sheet"]):
+    if arguments[:1] in (["demo"], ["sheet"], ["card"]):
         return importlib.import_module(f"anchorgen.analysis.{arguments[0]}").main(arguments[1:])
     options = _parser().parse_args(arguments)
     options.run(options)
@@ -52,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--json", type=Path, help="write the result file")
     bench.set_defaults(run=_bench)
     commands.add_parser("sheet", help="the first held-out rooms as the model draws them: writes out/held-out.png")
+    commands.add_parser("card", help="model card and README figures out of docs/results")
     commands.add_parser("demo", help="encode, edit, resample and draw a bundled room: writes out/demo.png")
     return parser
 

@@ -19,7 +19,7 @@ def run(capsys, *argv: str) -> tuple[int, str]:
 def test_help_names_the_commands(capsys):
     code, text = run(capsys, "--help")
     assert code == 0
-    assert all(word in text for word in ("data", "train", "bench", "sheet", "demo"))
+    assert all(word in text for word in ("data", "train", "bench", "sheet", "card", "demo"))
 
 
 @pytest.mark.parametrize("argv", [("paint",), ("train", "unicorn"), ("bench", "unicorn"), ("data", "eat"), ()])

@@ -20,6 +20,7 @@ from anchorgen.encode.bundled import EncoderConfig
 from anchorgen.pipeline.config import PipelineConfig
 from anchorgen.pipeline.pipeline import AnchorgenPipeline
 from anchorgen.prior import PriorConfig, ScenePrior
+from anchorgen.train.run_record import read_run_records
 from anchorgen.world.catalogue import CATEGORIES
 from anchorgen.world.counterfactual import apply_edit, counterfactual, impossibilities
 from anchorgen.world.rooms import sample_scene
@@ -133,8 +134,10 @@ def _plain(config: PriorConfig | EncoderConfig) -> dict[str, Any]:
 
 def main(argv: list[str] | None = None) -> None:
     config = tyro.cli(Bundle, args=argv)
+    records = read_run_records(config.runs, ("vae", "decoder", "prior", "encoder"))
     pipe = assemble(config)
     pipe.save_pretrained(config.out)
+    (config.out / "training.json").write_text(json.dumps(records, indent=1) + "\n")
     write_examples(AnchorgenPipeline.from_pretrained(config.out, "cpu"), config)
     size = sum(f.stat().st_size for f in config.out.rglob("*") if f.is_file()) / 1e6
     print(f"wrote {config.out}: {size:.1f} MB, latent space {pipe.latent_space}")

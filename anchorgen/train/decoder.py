@@ -21,6 +21,7 @@ from anchorgen.encode.background import BackgroundTokens
 from anchorgen.encode.pooling import AttentionPooling
 from anchorgen.train.auxiliary import CoarsePicture, VoxelColours
 from anchorgen.train.loop import LoopConfig, fit
+from anchorgen.train.run_record import write_run_record
 from anchorgen.train.tensors import RoomTensors, concatenate, load_rooms
 from anchorgen.world.catalogue import CATEGORIES
 
@@ -123,6 +124,8 @@ def main(argv: list[str] | None = None) -> None:
     ema = result.ema
     save_file({k: v.contiguous() for k, v in ema.velocity.state_dict().items()}, config.out / "decoder.safetensors")
     parts = {"pooling": ema.pooling, "background": ema.background}
+    facts = {"rooms": len(rooms) // 2, "mirrored": True, "batch_size": config.batch_size}
+    write_run_record(config.out, config.loop, result, ema.velocity, **facts)
     both = {f"{n}.{k}": v.contiguous() for n, part in parts.items() for k, v in part.state_dict().items()}
     save_file(both, config.out / "tokens.safetensors")
     print(f"wrote {config.out}/decoder.safetensors after {result.step} steps, {result.seconds:.0f} s")

@@ -17,6 +17,7 @@ from anchorgen.decode.decoder import DecoderConfig
 from anchorgen.encode.bundled import BundledEncoder, EncoderConfig, camera_targets
 from anchorgen.encode.loss import Targets, box_targets, encoder_loss, floor_yaw
 from anchorgen.train.loop import LoopConfig, fit
+from anchorgen.train.run_record import write_run_record
 from anchorgen.train.scene_latents import load_tokens, room_latents
 from anchorgen.train.tensors import RoomTensors, concatenate, load_rooms
 from anchorgen.world.catalogue import CATEGORIES
@@ -88,5 +89,7 @@ def main(argv: list[str] | None = None) -> None:
     result = fit(config.loop, module, make_batch, loss_fn, config.out)
     encoder = result.ema.encoder
     save_file({k: v.contiguous() for k, v in encoder.state_dict().items()}, config.out / "encoder.safetensors")
+    facts = {"rooms": len(rooms) // 2, "mirrored": True, "batch_size": config.batch_size}
+    write_run_record(config.out, config.loop, result, encoder, **facts)
     (config.out / "encoder.json").write_text(json.dumps(dataclasses.asdict(config.model)) + "\n")
     print(f"wrote {config.out}/encoder.safetensors after {result.step} steps, {result.seconds:.0f} s")

@@ -23,6 +23,7 @@ from anchorgen.prior.model import PRESETS, PriorConfig, ScenePrior
 from anchorgen.scene.batch import SceneBatch
 from anchorgen.train.latents import LatentSet
 from anchorgen.train.loop import LoopConfig, fit, generator_for
+from anchorgen.train.run_record import write_run_record
 
 _SCENES_AT_ONCE = 1024
 _VALIDATION_SEED = 20_000
@@ -82,6 +83,8 @@ def train(config: PriorTraining) -> Path:
     result = fit(config.loop, module, make_batch, _loss, config.out_dir, evaluate)
     path = Path(config.out_dir) / "prior.safetensors"
     result.ema.model.save(path)
+    facts = {"scenes": len(data), "batch_size": config.batch_size}
+    write_run_record(Path(config.out_dir), config.loop, result, result.ema.model, **facts)
     return path
 
 

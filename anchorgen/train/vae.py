@@ -15,6 +15,7 @@ from tqdm.auto import tqdm
 from anchorgen.data.shards import read_records
 from anchorgen.decode.autoencoder import Autoencoder, AutoencoderConfig
 from anchorgen.train.loop import LoopConfig, fit
+from anchorgen.train.run_record import write_run_record
 
 
 @dataclass(frozen=True)
@@ -120,4 +121,6 @@ def main(argv: list[str] | None = None) -> None:
         chunks = [images[i : i + 64].float() / 127.5 - 1 for i in range(0, min(len(images), 1024), 64)]
         autoencoder.measure_statistics(chunks)
     save_file({k: v.contiguous() for k, v in autoencoder.state_dict().items()}, config.out / "vae.safetensors")
+    facts = {"rooms": len(images), "mirrored": True, "batch_size": config.batch_size, "crop_px": config.crop}
+    write_run_record(config.out, config.loop, result, autoencoder, **facts)
     print(f"wrote {config.out / 'vae.safetensors'} after {result.step} steps, {result.seconds:.0f} s")

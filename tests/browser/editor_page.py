@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 CELL_TIMEOUT_S = 120.0
@@ -103,3 +104,32 @@ class EditorPage:
             if self.state()["selected"] == object_id:
                 return
         self.wait_for(lambda state: state["selected"] == object_id, f"{object_id} selected", 5.0)
+
+    def movable(self) -> str:
+        """An object whose box is well inside the picture and in front of the others."""
+        frame = self.overlay.bounding_box()
+        depths = {}
+        for name, pose in self.state()["objects"].items():
+            box = self.page.get_by_test_id(f"box-{name}").bounding_box()
+            inside = box["x"] >= frame["x"] and box["x"] + box["width"] + 80 <= frame["x"] + frame["width"]
+            if inside and box["height"] > 40:
+                depths[name] = pose["translation"][2]
+        assert depths, "no object to drag is wholly in the picture"
+        return min(depths, key=depths.__getitem__)
+
+
+def check_that_a_drag_brings_a_new_picture(editor: EditorPage) -> None:
+    """Drags a box by hand: it moves, nothing else does, it is one verb, and the page shows another picture."""
+    name, before, picture = editor.movable(), editor.state(), editor.picture()
+    editor.drag(editor.centre_of(f"box-{name}"), 60, 4)
+    editor.wait_for(lambda s: s["undo"] == f"move {name}", f"{name} moved")
+    after = editor.wait_for(lambda s: s["final_pictures"] > before["final_pictures"], "a new picture", 60.0)
+    shift = np.subtract(after["objects"][name]["translation"], before["objects"][name]["translation"])
+    assert shift[0] > 0.1, f"dragged 60 px to the right, moved by {shift} m"
+    others = {key: pose for key, pose in before["objects"].items() if key != name}
+    assert others == {key: pose for key, pose in after["objects"].items() if key != name}
+    assert [step["verb"] for step in after["verbs"]] == ["move"]
+    editor.page.wait_for_timeout(500)
+    changed = np.abs(np.asarray(editor.picture(), int) - np.asarray(picture, int)).max(-1)
+    assert (changed > 16).mean() > 0.001, "the page still shows the old picture"
+    assert editor.errors == []

@@ -2,46 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import numpy as np
 import pytest
-from editor_page import EditorPage
+from editor_page import EditorPage, check_that_a_drag_brings_a_new_picture
 
 pytestmark = pytest.mark.browser
 
 OTHER_PIPELINES = "needs the room and the failures of the fake pipeline"
 
 
-def _movable(editor: EditorPage) -> str:
-    """An object whose box is well inside the picture and in front of the others."""
-    frame = editor.overlay.bounding_box()
-    sizes = {}
-    for name, pose in editor.state()["objects"].items():
-        box = editor.page.get_by_test_id(f"box-{name}").bounding_box()
-        inside = box["x"] >= frame["x"] and box["x"] + box["width"] + 80 <= frame["x"] + frame["width"]
-        if inside and box["height"] > 40:
-            sizes[name] = pose["translation"][2]
-    assert sizes, "no object to drag is wholly in the picture"
-    return min(sizes, key=sizes.__getitem__)
-
-
-def test_dragging_a_box_moves_the_object_and_brings_a_new_picture(editor_page: EditorPage, tmp_path: Path) -> None:
-    editor = editor_page
-    name, before, picture = _movable(editor), editor.state(), editor.picture()
-    editor.drag(editor.centre_of(f"box-{name}"), 60, 4)
-    after = editor.wait_for(lambda s: s["undo"] == f"move {name}", f"{name} moved")
-    after = editor.wait_for(lambda s: s["final_pictures"] > before["final_pictures"], "a new picture", 60.0)
-    shift = np.subtract(after["objects"][name]["translation"], before["objects"][name]["translation"])
-    assert shift[0] > 0.1, f"dragged 60 px to the right, moved by {shift} m"
-    others = {key: pose for key, pose in before["objects"].items() if key != name}
-    assert others == {key: pose for key, pose in after["objects"].items() if key != name}
-    assert [step["verb"] for step in after["verbs"]] == ["move"]
-    editor.page.wait_for_timeout(500)
-    changed = np.abs(np.asarray(editor.picture(), int) - np.asarray(picture, int)).max(-1)
-    assert (changed > 16).mean() > 0.001, "the page still shows the old picture"
-    editor.page.screenshot(path=tmp_path / "moved.png")
-    assert editor.errors == []
+def test_dragging_a_box_moves_the_object_and_brings_a_new_picture(editor_page: EditorPage) -> None:
+    check_that_a_drag_brings_a_new_picture(editor_page)
 
 
 def test_undo_and_redo_by_keys_are_exact(editor_page: EditorPage) -> None:
@@ -59,7 +29,7 @@ def test_undo_and_redo_by_keys_are_exact(editor_page: EditorPage) -> None:
 
 def test_escape_gives_a_drag_up(editor_page: EditorPage) -> None:
     editor = editor_page
-    name, before = _movable(editor), editor.state()
+    name, before = editor.movable(), editor.state()
     editor.drag(editor.centre_of(f"box-{name}"), 50, 0, release=False)
     editor.page.keyboard.press("Escape")
     editor.page.mouse.up()
@@ -83,7 +53,7 @@ def test_escape_gives_a_drag_up(editor_page: EditorPage) -> None:
 def test_every_gesture_is_one_undo_step(editor_page: EditorPage, gesture: str, verbs: list[str]) -> None:
     editor = editor_page
     keyboard = editor.page.keyboard
-    name = _movable(editor)
+    name = editor.movable()
     editor.select(name)
     before = editor.state()
     if gesture == "lift":

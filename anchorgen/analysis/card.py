@@ -1,0 +1,126 @@
+"""Model card and README figures out of result files: `python -m anchorgen card`. Nothing in them is typed by hand.
+
+The card of a bundled set is written whole; in the README only what stands between two markers is replaced.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from anchorgen.pipeline.pretrained import bundled_folder
+
+BEGIN, END = "<!-- figures -->", "<!-- /figures -->"
+
+# (benchmark, key, words, format, key of the half width of its 95% interval)
+_FIGURES = (
+    ("decoder", "recon_psnr_db", "held-out rooms, true latents -> picture, PSNR", "{:.2f} dB", "recon_psnr_db_ci95"),
+    ("decoder", "mean_picture_psnr_db", "the mean training picture, for comparison", "{:.2f} dB", None),
+    ("decoder", "vae_psnr_db", "the autoencoder alone, an upper limit", "{:.2f} dB", None),
+    ("decoder", "recon_ssim", "SSIM", "{:.3f}", None),
+    ("decoder", "laplacian_ratio", "Laplacian energy beside the true pictures (1 is as sharp)", "{:.2f}", None),
+    ("decoder", "steer_share", "moves of 0.5 m after which the picture is nearer to the truth", "{:.0%}", None),
+    ("decoder", "edit_gain_db", "what these edits gain inside the influence mask", "{:+.2f} dB", "edit_gain_db_ci95"),
+    ("decoder", "edit_gap_db", "what they lack beside true latents of the edited room", "{:.2f} dB", None),
+    ("decoder", "collateral_psnr_db", "agreement outside the mask, edited with unedited", "{:.2f} dB", None),
+    ("decoder", "draft_seconds", "an edit's draft ({draft_steps} step)", "{:.2f} s", None),
+    ("decoder", "final_seconds", "an edit's final picture ({steps} steps)", "{:.2f} s", None),
+    ("encoder", "f1_iou25", "objects found (F1 at IoU 0.25)", "{:.2f}", None),
+    ("encoder", "f1_iou50", "objects found (F1 at IoU 0.50)", "{:.2f}", None),
+    ("encoder", "label_accuracy", "of those, named rightly", "{:.0%}", None),
+    ("encoder", "centre_error_of_depth", "their centres' error, share of the depth", "{:.1%}", None),
+    ("encoder", "roundtrip_gap_db", "what encoded latents lose beside true ones", "{:.2f} dB", None),
+    ("startup", "import_ratio_to_torch", "`import anchorgen`, of `import torch`", "{:.2f}x", None),
+)
+
+
+@dataclass(frozen=True)
+class Card:
+    """Attributes:
+    model: a bundled model.
+    results: folder of the result files.
+    readme: file between whose markers the figures go.
+    """
+
+    model: str = "bedrooms-128"
+    results: Path = Path("docs/results")
+    readme: Path = Path("README.md")
+
+
+def read_results(folder: Path) -> dict[str, dict[str, Any]]:
+    """Result files by name.
+
+    Raises:
+        FileNotFoundError: one is missing; the message gives the command that writes it.
+    """
+    results = {}
+    for name in dict.fromkeys(row[0] for row in _FIGURES):
+        path = folder / f"{name}.json"
+        if not path.is_file():
+            raise FileNotFoundError(f"{path} is missing; write it: python -m anchorgen bench {name} --json {path}")
+        results[name] = json.loads(path.read_text())
+    return results
+
+
+def figures_table(results: dict[str, dict[str, Any]]) -> str:
+    """A Markdown table of the figures, and how they were got."""
+    decoder = results["decoder"]["figures"]
+    rows = ["| | |", "| --- | --- |"]
+    for name, key, words, form, interval in _FIGURES:
+        figures = results[name]["figures"]
+        value = form.format(figures[key])
+        if interval:
+            value += f" ± {figures[interval]:.2f}"
+        rows.append(f"| {words.format(**figures)} | {value} |")
+    commands = ", ".join(f"`{result['command']}`" for result in results.values())
+    how = (
+        f"{decoder['rooms']} held-out rooms and {decoder['moves']} moves, means over {decoder['noise_seeds']} noise seeds, "
+        f"± 95% by room; {results['decoder']['machine']}. Printed by {commands}; whole in `docs/results`."
+    )
+    return "\n".join([*rows, "", how])
+
+
+def training_table(training: dict[str, dict[str, Any]]) -> str:
+    """A Markdown table of what each network was trained on."""
+    rows = [
+        "| network | parameters | trained on | steps x batch | seed | time |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, run in training.items():
+        data = f"{run['scenes']} scenes" if "scenes" in run else f"{run['rooms']} rooms and their mirror images"
+        size, time = f"{run['parameters'] / 1e6:.1f} M", f"{run['seconds'] / 60:.0f} min"
+        rows.append(f"| {name} | {size} | {data} | {run['steps']} x {run['batch_size']} | {run['seed']} | {time} |")
+    machines = sorted({run["machine"] for run in training.values()})
+    return "\n".join([*rows, "", f"Trained on: {'; '.join(machines)}."])
+
+
+def card_text(template: str, training: dict[str, Any], results: dict[str, Any]) -> str:
+    """The card: `template` with its two tables filled in."""
+    return template.replace("{training}", training_table(training)).replace("{figures}", figures_table(results))
+
+
+def fill_readme(text: str, table: str) -> str:
+    """`text` with the table between its markers.
+
+    Raises:
+        ValueError: the markers are not there, once each and in order.
+    """
+    head, begin, rest = text.partition(BEGIN)
+    _, end, tail = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"the README lacks its markers; expected a line {BEGIN} and after it a line {END}")
+    return f"{head}{BEGIN}\n\n{table}\n\n{END}{tail}"
+
+
+def main(argv: list[str] | None = None) -> None:
+    config = tyro.cli(Card, args=argv)
+    folder = bundled_folder(config.model)
+    results, training = read_results(config.results), json.loads((folder / "training.json").read_text())
+    template = (folder / "card.md").read_text()
+    (folder / "README.md").write_text(card_text(template, training, results))
+    config.readme.write_text(fill_readme(config.readme.read_text(), figures_table(results)))
+    print(f"wrote {folder / 'README.md'} and the figures of {config.readme}")

@@ -1,0 +1,62 @@
+"""What a training run was, in a small file beside its weights: the model card quotes it."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from anchorgen.train.loop import FitResult, LoopConfig
+
+FILE_NAME = "run.json"
+
+
+def write_run_record(out: Path, loop: LoopConfig, result: FitResult, module: nn.Module, **facts: Any) -> None:
+    """Writes `run.json`: steps, seconds, seed, settings, machine and parameters, with `facts` (rooms, batch size, ...).
+
+    Args:
+        out: folder of the run.
+        loop: its settings.
+        result: what `fit` gave.
+        module: the network whose parameters count.
+        facts: JSON values; no paths, since they would name one machine's folders.
+    """
+    record = {
+        **facts,
+        "parameters": sum(p.numel() for p in module.parameters()),
+        "steps": result.step,
+        "seconds": round(result.seconds),
+        "bad_steps": result.bad_steps,
+        "seed": loop.seed,
+        "learning_rate": loop.learning_rate,
+        "mixed_precision": loop.mixed_precision,
+        "machine": machine(),
+    }
+    (Path(out) / FILE_NAME).write_text(json.dumps(record, indent=1) + "\n")
+
+
+def read_run_records(runs: Path, names: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    """The record of each run `runs/NAME`.
+
+    Raises:
+        FileNotFoundError: a run has none; the message says how to get it.
+    """
+    records = {}
+    for name in names:
+        path = runs / name / FILE_NAME
+        if not path.is_file():
+            raise FileNotFoundError(f"{path} is missing; call `anchorgen train {name}` again: a finished run writes it")
+        records[name] = json.loads(path.read_text())
+    return records
+
+
+def machine() -> str:
+    """E.g. "x86_64, 2 cores" or "NVIDIA H100"."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"{platform.machine()}, {os.cpu_count()} cores"
