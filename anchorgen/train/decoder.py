@@ -1,6 +1,8 @@
 """Trains the decoder with its pooling and background tokens: `python -m anchorgen train decoder --data DIR --out DIR`.
 
-Flow matching (Eq. 10) in the frozen autoencoder's token grid, on rooms and their exact mirror images.
+Flow matching (Eq. 10) in the frozen autoencoder's token grid, on rooms and their exact mirror images. Two runs make a
+bundled decoder: one that also learns what f and b are, and one that goes on from it with f and b frozen (`--init`), while
+the prior and the encoder already learn on them.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from pathlib import Path
 
 import torch
 import tyro
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, load_model, save_file
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
@@ -22,6 +24,7 @@ from anchorgen.encode.pooling import AttentionPooling
 from anchorgen.train.auxiliary import CoarsePicture, VoxelColours
 from anchorgen.train.loop import LoopConfig, fit
 from anchorgen.train.run_record import write_run_record
+from anchorgen.train.scene_latents import load_tokens, room_latents
 from anchorgen.train.tensors import RoomTensors, concatenate, load_rooms
 from anchorgen.world.catalogue import CATEGORIES
 
@@ -37,6 +40,8 @@ class DecoderTraining:
     drop_scene: share of rooms whose scene is dropped, for guidance.
     pure_noise: share of rooms at sigma = 1, where a picture's layout is decided.
     colour_weight, thumbnail_weight: of the auxiliary errors (`auxiliary.py`).
+    init: folder of a finished run to go on from. Its pooling and background networks are kept as they are, so that
+        what is trained on their latents stays valid.
     compile: compiles the transformer (a minute at the start; then a third faster on a CPU). Needs a C++ compiler.
     """
 
@@ -49,6 +54,7 @@ class DecoderTraining:
     pure_noise: float = 0.15
     colour_weight: float = 5.0
     thumbnail_weight: float = 1.0
+    init: Path | None = None
     compile: bool = False
     autoencoder: AutoencoderConfig = field(default_factory=AutoencoderConfig)
     model: DecoderConfig = field(default_factory=DecoderConfig)
@@ -68,19 +74,36 @@ class SceneLoss(nn.Module):
         self.colours = VoxelColours(config.num_tokens, config.channels)
         self.thumbnail = CoarsePicture(config.stem_channels) if config.rays else None
 
-    def forward(self, rooms: RoomTensors, tokens, noise, sigma, keep) -> dict[str, torch.Tensor]:
-        """Mean squared errors: of the velocity, of the clean tokens it implies, of colours read back, of a thumbnail."""
+    def forward(self, rooms: RoomTensors, tokens, noise, sigma, keep, latents=None) -> dict[str, torch.Tensor]:
+        """Mean squared errors: of the velocity, of the clean tokens it implies, of colours read back, of a thumbnail.
+
+        With `latents` (f, b) given, pooling and background are left alone, and there are no colours to read back.
+        """
         voxels = (rooms.coords.float(), rooms.feats.float(), rooms.voxels)
-        appearance = self.pooling(*voxels)
-        background = self.background(rooms.pictures(), rooms.outside)
+        appearance, background = latents or (self.pooling(*voxels), self.background(rooms.pictures(), rooms.outside))
         context, drawn = self.velocity.context(rooms.scene(appearance, background), keep)
         predicted = self.velocity(add_noise(tokens, noise, sigma), sigma, context, drawn).float()
         error = (predicted - (noise - tokens)).square().mean((1, 2, 3))
         terms = {"velocity": error.mean(), "clean": (error * sigma.square()).mean()}
-        terms["colour"] = self.colours(appearance, *voxels)
+        if latents is None:
+            terms["colour"] = self.colours(appearance, *voxels)
         if self.thumbnail is not None:
             terms["thumbnail"] = self.thumbnail(drawn, rooms.pictures(), keep)
         return terms
+
+    def start_from(self, run: Path) -> None:
+        """Averaged weights of a finished run; pooling, background and the colours' head are no longer trained.
+
+        Raises:
+            FileNotFoundError: the run has no weights.
+        """
+        if not (run / "ema.safetensors").is_file():
+            raise FileNotFoundError(
+                f"{run} holds no ema.safetensors; --init wants the folder of a finished decoder run"
+            )
+        load_model(self, run / "ema.safetensors")
+        for part in (self.pooling, self.background, self.colours):
+            part.requires_grad_(False)
 
 
 @torch.no_grad()
@@ -99,6 +122,10 @@ def main(argv: list[str] | None = None) -> None:
     tokens = encode_tokens(autoencoder, rooms)
     torch.manual_seed(config.loop.seed)
     module = SceneLoss(config.model)
+    latents = None
+    if config.init is not None:
+        module.start_from(config.init)
+        latents = [x.half() for x in room_latents(load_tokens(config.init / "tokens.safetensors", config.model), rooms)]
     if config.compile:
         module.velocity.transformer.compile()
     weights = {"velocity": 1.0, "colour": config.colour_weight, "thumbnail": config.thumbnail_weight}
@@ -110,7 +137,8 @@ def main(argv: list[str] | None = None) -> None:
         sigma = shift_sigma(torch.randn(len(index), generator=generator).sigmoid(), config.model.shift)
         sigma = torch.where(torch.rand(len(index), generator=generator) < config.pure_noise, 1.0, sigma)
         keep = torch.rand(len(index), generator=generator) >= config.drop_scene
-        return {"args": (rooms[index], clean, noise, sigma, keep), "keys": index.tolist()}
+        known = None if latents is None else tuple(x[index].float() for x in latents)
+        return {"args": (rooms[index], clean, noise, sigma, keep, known), "keys": index.tolist()}
 
     def loss_fn(module, batch, generator):
         # On a CPU the fused bfloat16 attention has a slow backward pass; plain matrix products are a tenth faster.

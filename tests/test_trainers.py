@@ -1,0 +1,77 @@
+"""Every trainer in the order that makes a bundled model, two steps each, on four rendered rooms."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from anchorgen.__main__ import main
+from anchorgen.data.shards import shard_path, write_shard
+from anchorgen.pipeline.pipeline import AnchorgenPipeline
+from anchorgen.train.render_data import render_record
+
+SHORT = ["--loop.steps", "2", "--loop.log-every", "1", "--loop.mixed-precision", "no"]
+
+
+@pytest.fixture(scope="module")
+def rooms(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("rooms")
+    write_shard(shard_path(folder, 0), [render_record(seed, 128, 1) for seed in range(4)])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def runs(rooms, tmp_path_factory):
+    """A folder of runs as `train bundle` wants it; the decoder in its two parts."""
+    out, data = tmp_path_factory.mktemp("runs"), ["--data", str(rooms)]
+    main(["train", "vae", *data, "--out", f"{out}/vae", "--batch-size", "2", *SHORT])
+    decoder = ["train", "decoder", *data, "--vae", f"{out}/vae/vae.safetensors", "--batch-size", "2"]
+    main([*decoder, "--out", f"{out}/decoder-1", *SHORT])
+    main([*decoder, "--out", f"{out}/decoder", "--init", f"{out}/decoder-1", *SHORT])
+    tokens = ["--tokens", f"{out}/decoder/tokens.safetensors"]
+    main(["train", "scene_latents", *data, *tokens, "--out", f"{out}/latents.safetensors"])
+    prior = ["train", "prior", "--latents", f"{out}/latents.safetensors", "--out-dir", f"{out}/prior"]
+    main([*prior, "--batch-size", "2", *SHORT])
+    main(["train", "encoder", *data, *tokens, "--out", f"{out}/encoder", "--batch-size", "2", *SHORT])
+    return out
+
+
+def test_a_bundle_of_the_runs_loads_and_knows_its_training(runs, tmp_path):
+    main(["train", "bundle", "--runs", str(runs), "--out", str(tmp_path / "tiny"), "--num-examples", "0"])
+    pipe = AnchorgenPipeline.from_pretrained(tmp_path / "tiny", "cpu")
+    training = json.loads((tmp_path / "tiny" / "training.json").read_text())
+    assert {name: run["steps"] for name, run in training.items()} == dict.fromkeys(training, 2)
+    assert training["decoder"]["rooms"] == 4
+    stored = load_file(runs / "decoder" / "tokens.safetensors")
+    own = pipe.tokens.state_dict()
+    assert all(torch.equal(own[name], value.bfloat16().float()) for name, value in stored.items())
+
+
+def test_going_on_keeps_the_latents_and_trains_the_rest(runs):
+    first, second = (load_file(runs / name / "tokens.safetensors") for name in ("decoder-1", "decoder"))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    before, after = (load_file(runs / name / "decoder.safetensors") for name in ("decoder-1", "decoder"))
+    assert any(not torch.equal(before[name], after[name]) for name in before)
+
+
+def test_a_stopped_decoder_run_goes_on_exactly(rooms, runs, tmp_path):
+    def losses(name: str, *options: str) -> list[str]:
+        vae = f"{runs}/vae/vae.safetensors"
+        command = ["train", "decoder", "--data", str(rooms), "--vae", vae, "--batch-size", "2"]
+        main([*command, "--out", str(tmp_path / name), *SHORT, "--loop.steps", "3", *options])
+        with open(tmp_path / name / "metrics.csv") as file:
+            return [row["loss"] for row in csv.DictReader(file)]
+
+    whole = losses("whole")
+    assert len(losses("halves", "--loop.max-seconds", "0")) < 3
+    assert losses("halves") == whole
+
+
+def test_a_run_to_go_on_from_must_be_there(rooms, runs, tmp_path):
+    vae = f"{runs}/vae/vae.safetensors"
+    with pytest.raises(FileNotFoundError, match="--init wants"):
+        main(["train", "decoder", "--data", str(rooms), "--vae", vae, "--out", str(tmp_path), "--init", str(tmp_path)])
