@@ -53,13 +53,13 @@ class DecoderTraining:
     drop_scene: float = 0.1
     pure_noise: float = 0.15
     colour_weight: float = 5.0
-    thumbnail_weight: float = 1.0
+    thumbnail_weight: float = 3.0
     init: Path | None = None
     compile: bool = False
     autoencoder: AutoencoderConfig = field(default_factory=AutoencoderConfig)
     model: DecoderConfig = field(default_factory=DecoderConfig)
     loop: LoopConfig = field(
-        default_factory=lambda: LoopConfig(steps=4000, learning_rate=1e-3, mixed_precision="bf16", warmup_steps=200)
+        default_factory=lambda: LoopConfig(steps=5000, learning_rate=1e-3, mixed_precision="bf16", warmup_steps=200)
     )
 
 
