@@ -3,15 +3,18 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# In a container one is often root, which Jupyter refuses without being told; it listens on this machine alone.
+AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab demo test lint clean
+.PHONY: help lab demo test lint types clean
 
 help:
 	@echo "make lab   JupyterLab on the quickstart notebook"
 	@echo "make demo  the main job without a browser: writes out/demo.png"
 	@echo "make test  lint, unit, notebook, browser and wheel tests"
 	@echo "make lint  style and import rules alone"
+	@echo "make types type checking (pyright; it fetches Node.js where there is none)"
 	@echo "make clean removes .venv, out and caches"
 
 $(STAMP): pyproject.toml constraints.txt
@@ -22,7 +25,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 lab: $(STAMP)
-	$(BIN)/jupyter lab --ip=127.0.0.1 notebooks/00_quickstart.ipynb
+	$(BIN)/jupyter lab --ip=127.0.0.1 $(AS_ROOT) notebooks/00_quickstart.ipynb
 
 demo: $(STAMP)
 	$(BIN)/python -m anchorgen demo --out out/demo.png
@@ -34,6 +37,9 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	PYTHONPATH=widgets $(BIN)/lint-imports
+
+types: $(STAMP)
+	$(BIN)/pyright
 
 clean:
 	rm -rf $(VENV) out dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -180,6 +180,18 @@ def test_a_snapshot_draws_the_boxes_over_the_picture(editor: SceneEditor) -> Non
     assert np.abs(np.subtract(snapshot.getpixel(at), plain.getpixel(at))).max() > 20
 
 
+def test_waiting_ends_with_the_picture_of_the_present_scene(editor: SceneEditor) -> None:
+    before = np.asarray(editor.image)
+    editor.scene = editor.scene.remove("wardrobe")
+    assert editor.wait(WAIT_S) is editor
+    assert not editor.session.image_is_draft
+    assert not np.array_equal(np.asarray(editor.image), before)
+    editor.session.pipe.step_s = 1.0
+    editor.scene = editor.scene.remove("chair")
+    with pytest.raises(TimeoutError, match="wait longer"):
+        editor.wait(0.05)
+
+
 @pytest.mark.parametrize("size", [0, 100, 5000])
 def test_a_size_that_fits_no_page_is_refused(size: int) -> None:
     with pytest.raises(ValueError, match="expected 192 to 1600 px"):

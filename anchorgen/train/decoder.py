@@ -59,7 +59,7 @@ class DecoderTraining:
     autoencoder: AutoencoderConfig = field(default_factory=AutoencoderConfig)
     model: DecoderConfig = field(default_factory=DecoderConfig)
     loop: LoopConfig = field(
-        default_factory=lambda: LoopConfig(steps=5000, learning_rate=1e-3, mixed_precision="bf16", warmup_steps=200)
+        default_factory=lambda: LoopConfig(steps=3800, learning_rate=1e-3, mixed_precision="bf16", warmup_steps=200)
     )
 
 

@@ -79,6 +79,16 @@ class SceneEditor(ipywidgets.VBox):
         with self.session.lock:
             return self.view.snapshot()
 
+    def wait(self, timeout_s: float = 60.0) -> SceneEditor:
+        """Returns the editor once the picture of the scene as it now is has been drawn: `editor.wait().snapshot()`.
+
+        Raises:
+            TimeoutError: it is still drawing after `timeout_s` seconds.
+        """
+        if not self.session.worker.wait_until_idle(timeout_s):
+            raise TimeoutError(f"the picture is still being drawn after {timeout_s:g} s; wait longer, or see .session")
+        return self
+
     def close(self) -> None:
         """Stops rendering and removes the editor from the page; `.scene` and `.image` stay."""
         for part in ("session", "view", "_controls", "_body"):
