@@ -46,13 +46,16 @@ def test_wheel_is_complete_and_works(tmp_path):
         ):
             assert needed in names, needed
         assert not [n for n in names if n.startswith(("tests", "notebooks"))]
-        environment = tmp_path / "env"
-        venv.create(environment, with_pip=False)
-        packages = Path(sysconfig.get_path("purelib", vars={"base": str(environment)}))
-        archive.extractall(packages)
+    environment = tmp_path / "env"
+    venv.create(environment, with_pip=False)
+    python = environment / "bin" / "python"
+    packages = Path(sysconfig.get_path("purelib", vars={"base": str(environment)}))
+    pip = [sys.executable, "-m", "pip", "--python", str(python), "--disable-pip-version-check", "install", "--quiet"]
+    done = subprocess.run([*pip, "--no-index", "--no-deps", str(wheel)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
     # Dependencies are lent from this environment: fetching them again would test the network, not the wheel.
     # A plain path line, not addsitedir: the outer environment's own .pth (the editable install) must not be followed.
     (packages / "outer.pth").write_text("\n".join(site.getsitepackages()) + "\n")
-    done = subprocess.run([environment / "bin" / "python", "-c", USE], cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run([python, "-c", USE], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "used 0.1.0" in done.stdout
