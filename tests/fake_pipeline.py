@@ -16,6 +16,7 @@ from anchorgen.geometry import (
     quat_from_axis_angle,
     quat_multiply,
 )
+from anchorgen.scene.anchors import Anchors
 from anchorgen.scene.latent import SceneLatent
 
 WALL, FLOOR = (206, 200, 190), (160, 138, 116)
@@ -150,5 +151,7 @@ def _resampled(scene: SceneLatent, seed: int) -> SceneLatent:
     shift = rng.normal(size=(scene.num_slots, 3)) * [0.2, 0.0, 0.2] * (1.0 - np.asarray(scene.anchors.layout))[:, None]
     appearance = scene.appearance + free[:, None, None] * noise
     return scene.replace(
-        appearance=appearance.astype(np.float32), translation=(scene.translation + shift).astype(np.float32)
+        appearance=appearance.astype(np.float32),
+        translation=(scene.translation + shift).astype(np.float32),
+        anchors=Anchors.keep(scene.num_slots),
     )

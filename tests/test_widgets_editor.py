@@ -190,6 +190,10 @@ def test_waiting_ends_with_the_picture_of_the_present_scene(editor: SceneEditor)
     editor.scene = editor.scene.remove("chair")
     with pytest.raises(TimeoutError, match="wait longer"):
         editor.wait(0.05)
+    editor.wait(WAIT_S).session.pipe.fails = True
+    editor.scene = editor.scene.remove("rug")
+    with pytest.raises(RuntimeError, match="broke"):
+        editor.wait(WAIT_S)
 
 
 @pytest.mark.parametrize("size", [0, 100, 5000])

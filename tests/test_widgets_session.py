@@ -215,18 +215,6 @@ def test_pictures_of_older_scenes_never_come_after_newer_ones() -> None:
     assert session.worker.counts.cancelled + session.worker.counts.dropped > 0
 
 
-def test_a_newer_edit_stops_a_running_resample() -> None:
-    session = EditorSession(FakePipeline(step_s=0.05, num_steps=200), make_room())
-    session.select("bed-0")
-    session.resample("appearance")
-    while not session.pipe.started:
-        threading.Event().wait(0.01)
-    session.edit("move", lambda scene: scene.move("chair", right=0.1))
-    session.worker.cancel()
-    assert session.worker.wait_until_idle(5.0), "200 steps of 50 ms would take 10 s"
-    assert [step.verb for step in session.scene.history] == ["move"]
-
-
 def test_a_preview_draws_a_draft_and_leaves_the_scene_alone(session: EditorSession) -> None:
     before = session.scene
     session.preview_pose(*_dragged(before, "bed-0", right=0.3), "move")
@@ -260,59 +248,20 @@ def test_nothing_to_undo_says_so(session: EditorSession) -> None:
         session.redo()
 
 
-def test_resampling_an_appearance_changes_only_that(session: EditorSession) -> None:
-    before = session.scene
-    session.select("bed-0")
-    session.resample("appearance", strength=0.5, seed=3)
-    after = _drawn(session).scene
-    changed = np.any(after.appearance != before.appearance, axis=(1, 2))
-    assert np.flatnonzero(changed).tolist() == [0]
-    assert np.array_equal(after.translation, before.translation)
-    assert after.anchors.equals(before.anchors)
-    assert session.undo_label == "resample appearance"
-    assert session.undo() is before
-
-
-def test_resampling_everything_else_keeps_the_selected_object(session: EditorSession) -> None:
-    before = session.scene
-    session.resample("everything else", object_id="bed-0")
-    after = _drawn(session).scene
-    assert np.array_equal(after.appearance[0], before.appearance[0])
-    assert not np.array_equal(after.appearance[1], before.appearance[1])
-    assert np.array_equal(after.background, before.background)
-
-
-def test_resampling_what_code_released(session: EditorSession) -> None:
-    with pytest.raises(ValueError, match="nothing is released"):
-        session.resample("released")
-    session.scene = session.scene.release("chair.layout")
-    free = session.scene
-    session.resample("released")
-    after = _drawn(session).scene
-    assert np.flatnonzero(np.any(after.translation != free.translation, axis=-1)).tolist() == [4]
-    assert after.anchors.equals(free.anchors)
-
-
-@pytest.mark.parametrize(
-    ("target", "strength", "words"),
-    [("colour", 1.0, "expected one of"), ("appearance", 1.5, "strength"), ("layout", -0.1, "strength")],
-)
-def test_resampling_refuses_nonsense(session: EditorSession, target: str, strength: float, words: str) -> None:
-    with pytest.raises(ValueError, match=words):
-        session.resample(target, strength=strength, object_id="bed-0")
-
-
-def test_an_edit_during_resampling_wins_and_the_sample_is_dropped() -> None:
-    session = EditorSession(FakePipeline(step_s=0.2), make_room())
+def test_a_failing_observer_stops_neither_the_others_nor_the_renderer(session: EditorSession, caplog) -> None:
     told: list[SessionEvent] = []
+
+    def fails(event: SessionEvent) -> None:
+        raise RuntimeError(f"cannot watch {event.kind}")
+
+    session.observe(fails)
     session.observe(told.append)
-    session.resample("both", object_id="bed-0")
-    threading.Event().wait(0.05)
     session.remove("chair-0")
     _drawn(session)
-    assert session.undo_label == "remove chair-0"
-    assert len(session.scene.history) == 1
-    assert any("dropped" in event.message for event in told if event.kind == "status")
+    session.undo()
+    _drawn(session)
+    assert [event.kind for event in told].count("idle") == 2
+    assert "an observer of the editor failed" in caplog.text
 
 
 def test_an_error_of_the_pipeline_reaches_the_observers(session: EditorSession) -> None:

@@ -23,12 +23,13 @@ class EditorPage:
     Attributes:
         page: of Playwright.
         errors: uncaught exceptions of the page.
+        state_file: where the kernel writes what it knows; the notebook, room.ipynb, lies beside it.
     """
 
     def __init__(self, page: Any, state_file: Path, errors: list[str]):
         self.page = page
         self.errors = errors
-        self._state_file = state_file
+        self.state_file = state_file
 
     def run_cell(self, index: int) -> None:
         """Runs a cell and waits for its number; asks again, since a kernel that is just starting drops requests."""
@@ -57,13 +58,13 @@ class EditorPage:
         return self.page.get_by_test_id("scene-overlay")
 
     def state(self) -> dict[str, Any]:
-        return json.loads(self._state_file.read_text())
+        return json.loads(self.state_file.read_text())
 
     def wait_for(self, holds: Callable[[dict[str, Any]], bool], what: str, timeout_s: float = 30.0) -> dict[str, Any]:
         """The state as soon as `holds` of it."""
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
-            if self._state_file.exists() and holds(state := self.state()):
+            if self.state_file.exists() and holds(state := self.state()):
                 return state
             self.page.wait_for_timeout(50)
         raise AssertionError(f"the Python side never got to: {what}; it is at {self.state()}")
@@ -104,6 +105,10 @@ class EditorPage:
             if self.state()["selected"] == object_id:
                 return
         self.wait_for(lambda state: state["selected"] == object_id, f"{object_id} selected", 5.0)
+
+    def handle(self, kind: str) -> str:
+        """Test id of the first shown handle of a kind, "size-" or "yaw"."""
+        return self.page.locator(f"[data-testid^=handle-{kind}]").first.get_attribute("data-testid")
 
     def movable(self) -> str:
         """An object whose box is well inside the picture and in front of the others."""

@@ -63,7 +63,7 @@ def test_every_gesture_is_one_undo_step(editor_page: EditorPage, gesture: str, v
     elif gesture == "turn":
         editor.drag(editor.centre_of("handle-yaw"), -40, 10)
     elif gesture == "size":
-        editor.drag(editor.centre_of("handle-size-0+"), 15, 3)
+        editor.drag(editor.centre_of(editor.handle("size-")), 12, -12)
     elif gesture == "nudge":
         for _ in range(3):
             keyboard.down("ArrowRight")
@@ -76,6 +76,35 @@ def test_every_gesture_is_one_undo_step(editor_page: EditorPage, gesture: str, v
     editor.overlay.focus()
     keyboard.press("Control+z")
     assert editor.wait_for(lambda s: s["steps"] == before["steps"] + 2, "undone")["objects"] == before["objects"]
+
+
+def test_handles_do_not_lie_on_one_another(editor_page: EditorPage) -> None:
+    editor = editor_page
+    for name in editor.state()["objects"]:
+        editor.select(name)
+        editor.page.wait_for_timeout(100)
+        shown = editor.page.locator("[data-testid^=handle-]")
+        places = [box["x"] + 1j * box["y"] for box in (shown.nth(k).bounding_box() for k in range(shown.count()))]
+        gaps = [abs(a - b) for k, a in enumerate(places) for b in places[:k]]
+        assert all(gap > 14 for gap in gaps), f"handles of {name} are {min(gaps):.0f} px apart"
+
+
+def test_saving_by_keys_still_works_in_the_picture(editor_page: EditorPage) -> None:
+    editor = editor_page
+    notebook = editor.state_file.with_name("room.ipynb")
+    saved = notebook.stat().st_mtime_ns
+    editor.overlay.focus()
+    editor.page.keyboard.press("Control+s")
+    for _ in range(100):
+        if notebook.stat().st_mtime_ns != saved:
+            break
+        editor.page.wait_for_timeout(100)
+    assert notebook.stat().st_mtime_ns != saved, "Control+S did not save the notebook"
+    cells = editor.page.locator(".jp-CodeCell").count()
+    editor.overlay.focus()
+    editor.page.keyboard.press("b")
+    editor.page.wait_for_timeout(300)
+    assert editor.page.locator(".jp-CodeCell").count() == cells, "a letter reached JupyterLab's shortcuts"
 
 
 def test_a_scene_set_in_code_shows_in_the_editor(editor_page: EditorPage, pipeline_name: str) -> None:

@@ -8,9 +8,9 @@ from typing import TypeVar
 import ipywidgets
 
 from anchorgen.scene.latent import SceneLatent
-from anchorgen.scene.object_view import ObjectView
 from anchorgen_widgets.events import SessionEvent
-from anchorgen_widgets.session import RESAMPLE_TARGETS
+from anchorgen_widgets.names import display_names
+from anchorgen_widgets.resampling import RESAMPLE_TARGETS
 
 AnyWidget = TypeVar("AnyWidget", bound=ipywidgets.DOMWidget)
 KEYS = (
@@ -119,14 +119,9 @@ class EditorControls:
 
 
 def _named(scene: SceneLatent) -> list[tuple[str, str]]:
+    names = display_names(scene)
     views = [*scene.objects, *scene.removed]
-    labels = [view.label for view in views]
-
-    def name(view: ObjectView) -> str:
-        unique = view.label and labels.count(view.label) == 1
-        return (view.label if unique else view.id) + ("" if view.present else " (removed)")
-
-    return [(name(view), view.id) for view in views]
+    return [(names[view.id] + ("" if view.present else " (removed)"), view.id) for view in views]
 
 
 def _button(text: str, icon: str, tooltip: str = "", style: str = "") -> ipywidgets.Button:

@@ -11,7 +11,8 @@ from PIL import Image
 from anchorgen.scene.latent import SceneLatent
 from anchorgen_widgets.controls import EditorControls
 from anchorgen_widgets.events import SessionEvent
-from anchorgen_widgets.session import EditorSession, ResampleTarget
+from anchorgen_widgets.resampling import ResampleTarget
+from anchorgen_widgets.session import EditorSession
 from anchorgen_widgets.view import SceneView
 
 MIN_SIZE_PX, MAX_SIZE_PX = 192, 1600
@@ -84,9 +85,12 @@ class SceneEditor(ipywidgets.VBox):
 
         Raises:
             TimeoutError: it is still drawing after `timeout_s` seconds.
+            Exception: what drawing failed with.
         """
         if not self.session.worker.wait_until_idle(timeout_s):
             raise TimeoutError(f"the picture is still being drawn after {timeout_s:g} s; wait longer, or see .session")
+        if (error := self.session.worker.last_error) is not None:
+            raise error
         return self
 
     def close(self) -> None:
@@ -105,7 +109,7 @@ class SceneEditor(ipywidgets.VBox):
             controls.redo: session.redo,
             controls.duplicate: session.duplicate,
             controls.remove: session.remove,
-            controls.render: session.render,
+            controls.render: lambda: session.render(again=True),
             controls.resample: self._resample,
             controls.restore: lambda: session.restore(str(controls.objects.value)),
             controls.dismiss: lambda: None,
@@ -153,7 +157,6 @@ class SceneEditor(ipywidgets.VBox):
         controls = self._controls
         target = cast(ResampleTarget, controls.target.value)
         self.session.resample(target, strength=controls.strength.value, seed=controls.seed.value)
-        controls.seed.value += 1
 
     def _on_object_chosen(self, change: dict[str, Any]) -> None:
         if not self._listening:
@@ -170,6 +173,8 @@ class SceneEditor(ipywidgets.VBox):
             self._show_choices()
         elif event.kind == "image" and self.session.image is not None:
             self.view.show_picture(self.session.image)
+        elif event.kind == "sampled":
+            self._controls.seed.value += 1  # the next click asks for another sample
         elif event.kind == "error" and event.error is not None:
             self._controls.show_error(event.error)
         self._controls.show_progress(event)

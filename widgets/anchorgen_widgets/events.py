@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-EventKind = Literal["scene", "selection", "image", "progress", "idle", "status", "error"]
+EventKind = Literal["scene", "selection", "image", "progress", "idle", "status", "sampled", "error"]
 
 
 @dataclass(frozen=True)

@@ -81,6 +81,7 @@ class RenderWorker:
         lock: the lock that guards this worker and its owner's state.
         generation: number of the newest request; `valid_from` is the oldest one whose results may still be shown.
         counts: what became of the requests.
+        last_error: what the newest request failed with, until the next one.
     """
 
     def __init__(
@@ -100,6 +101,7 @@ class RenderWorker:
         self.generation = 0
         self.valid_from = 0
         self.counts = WorkerCounts()
+        self.last_error: Exception | None = None
         self._changed = threading.Condition(self.lock)
         self._pending: RenderJob | None = None
         self._running: Ticket | None = None
@@ -120,13 +122,14 @@ class RenderWorker:
             if self._closed:
                 raise RuntimeError("this editor was closed and draws no more; make a new one from its .scene")
             self.counts.requested += 1
+            self.last_error = None
             self.generation += 1
             self._drop_pending()
             if not (job.preview and self._running is not None and self._running.job.preview):
                 self.valid_from = self.generation
             self._pending = job
             self._changed.notify_all()
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._work, name="anchorgen-render", daemon=True)
                 self._thread.start()
             return self.generation
@@ -189,6 +192,7 @@ class RenderWorker:
             self.counts.cancelled += 1
         elif error is not None:
             self.counts.failed += 1
+            self.last_error = error
             self.on_error(error)
         else:
             self.counts.finished += 1

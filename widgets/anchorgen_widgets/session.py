@@ -6,23 +6,23 @@ own frame (OpenCV camera, metres, wxyz). Every method may be called from any thr
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from PIL import Image
 
 from anchorgen.scene.anchors import Anchors
 from anchorgen.scene.latent import SceneLatent, Vector
-from anchorgen.scene.selection import everything
 from anchorgen_widgets.events import EventKind, SessionEvent
 from anchorgen_widgets.gestures import GestureKind, scene_after_gesture, unmistakable
 from anchorgen_widgets.rendering import RenderJob, RenderWorker, Ticket
+from anchorgen_widgets.resampling import ResampleTarget, released
 
-ResampleTarget = Literal["appearance", "layout", "both", "everything else", "released"]
-RESAMPLE_TARGETS: tuple[ResampleTarget, ...] = ("appearance", "layout", "both", "everything else", "released")
+_LOG = logging.getLogger(__name__)
 MAX_UNDO_STEPS = 200
 MAX_KEPT_PICTURES = 32
 
@@ -58,12 +58,13 @@ class EditorSession:
         self._image_is_draft = False
         self._pictures: OrderedDict[tuple[SceneLatent, int], Image.Image] = OrderedDict()
         self._observers: list[Callable[[SessionEvent], None]] = []
+        self._note = ""
         self.worker = RenderWorker(
             lock=self.lock,
             on_progress=lambda name, step, total: self._tell("progress", name, step=step, total=total),
             on_error=lambda error: self._tell("error", str(error), error=error),
             on_dropped=self._on_dropped,
-            on_idle=lambda: self._tell("idle"),
+            on_idle=self._on_idle,
         )
 
     # -- state --------------------------------------------------------------------------------------------------------
@@ -222,20 +223,22 @@ class EditorSession:
         """
         with self.lock:
             base = self._scene
-            free = self._freed(base, target, strength, object_id)
-            job = RenderJob(lambda ticket: self._sample(ticket, free, target, seed), "resample")
+            free = released(base, target, strength, object_id or self._selected)
+            job = RenderJob(
+                lambda ticket: self._sample(ticket, free, base.anchors, f"{target}, seed {seed}", seed), "resample"
+            )
             self.worker.request(job)
-            self._tell("status", f"resampling {target}")
+            self._tell("status", f"resampling {target}, seed {seed}")
 
-    def render(self) -> None:
-        """Draws the scene: from the pictures already made if it is among them, else on the render thread."""
+    def render(self, again: bool = False) -> None:
+        """Draws the scene on the render thread; one that was drawn before comes back at once, unless `again`."""
         with self.lock:
             scene, seed = self._scene, self.seed
-            ready = self._pictures.get((scene, seed))
+            ready = None if again else self._pictures.get((scene, seed))
             if ready is not None:
                 self.worker.cancel()
                 self._show(ready, False)
-                self._tell("idle")
+                self._on_idle()
                 return
             self.worker.request(RenderJob(lambda ticket: self._draw_stages(ticket, scene, seed)))
 
@@ -248,7 +251,10 @@ class EditorSession:
 
     def _tell(self, kind: EventKind, message: str = "", **details: Any) -> None:
         for callback in tuple(self._observers):
-            callback(SessionEvent(kind, message, **details))
+            try:
+                callback(SessionEvent(kind, message, **details))
+            except Exception:  # one that watches must not stop the others, nor end the render thread
+                _LOG.exception("an observer of the editor failed on %r", kind)
 
     def _present_ids(self) -> list[str]:
         return [view.id for view in self._scene.objects]
@@ -284,27 +290,14 @@ class EditorSession:
             self._tell("selection")
         self._tell("scene", message)
 
-    def _freed(self, scene: SceneLatent, target: ResampleTarget, strength: float, object_id: str) -> SceneLatent:
-        if target not in RESAMPLE_TARGETS:
-            raise ValueError(f"cannot resample {target!r}; expected one of: {', '.join(RESAMPLE_TARGETS)}")
-        if target == "released":
-            if scene.anchors.equals(Anchors.keep(scene.num_slots)):
-                raise ValueError("nothing is released; use editor.scene = editor.scene.release(...), or another choice")
-            return scene
-        if target == "everything else":
-            kept = [object_id or self._selected] if object_id or self._selected else []
-            return scene.release(everything, strength=strength).anchor([*kept, "camera", "background"])
-        name, word = self._target(object_id, "resample")
-        if word != name:
-            raise ValueError(f"the id {name!r} is also the label of another object; give the scene ids of their own")
-        factors = ("appearance", "layout") if target == "both" else (target,)
-        return scene.anchor(everything).release([f"{name}.{factor}" for factor in factors], strength=strength)
-
-    def _sample(self, ticket: Ticket, free: SceneLatent, target: ResampleTarget, seed: int) -> None:
+    def _sample(self, ticket: Ticket, free: SceneLatent, anchors: Anchors, what: str, seed: int) -> None:
         sampled = self.pipe.sample(free, n=1, seed=seed, callback=ticket.progress)[0]
-        if target != "released":
-            sampled = sampled.anchor(everything)
-        ticket.publish(self._commit, sampled, f"resample {target}")
+        # A sample comes back anchored; what the user had released stays released, to be sampled again.
+        ticket.publish(self._take_sample, sampled.replace(anchors=anchors), what)
+
+    def _take_sample(self, sampled: SceneLatent, what: str) -> None:
+        self._tell("sampled", what)
+        self._commit(sampled, f"resample {what}")
 
     def _draw_stages(self, ticket: Ticket, scene: SceneLatent, seed: int) -> None:
         if self.draws_drafts:
@@ -329,7 +322,11 @@ class EditorSession:
 
     def _on_dropped(self, name: str) -> None:
         if name == "resample":
-            self._tell("status", "the resampling was dropped, since the scene changed before it was done")
+            self._note = "the resampling was dropped, since the scene changed before it was done"
+
+    def _on_idle(self) -> None:
+        note, self._note = self._note, ""
+        self._tell("idle", note)
 
 
 def _check_scene(scene: object) -> None:

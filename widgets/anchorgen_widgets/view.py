@@ -26,6 +26,7 @@ from anchorgen.geometry import (
     quat_three_xyzw_to_opencv,
 )
 from anchorgen.scene.latent import SceneLatent
+from anchorgen_widgets.names import display_names
 from anchorgen_widgets.overlay import SceneOverlay
 
 PALETTE = (
@@ -73,7 +74,8 @@ class SceneView(ipywidgets.GridBox):
     def show_scene(self, scene: SceneLatent, selected: str = "") -> None:
         """Takes over boxes, camera and selection, also where the front end has drawn something else meanwhile."""
         self.scene = scene
-        boxes = [self._drawing(view) for view in scene.objects]
+        names = display_names(scene)
+        boxes = [self._drawing(view, names[view.id]) for view in scene.objects]
         self._boxes3d.show(boxes, scene.focal)
         with self.overlay.hold_sync():
             self.overlay.focal = [float(f) for f in scene.focal]
@@ -140,13 +142,13 @@ class SceneView(ipywidgets.GridBox):
                 getattr(self, part).close()
         super().close()
 
-    def _drawing(self, view: Any) -> dict[str, Any]:
+    def _drawing(self, view: Any, name: str) -> dict[str, Any]:
         pose = {
             "t": opencv_to_three(view.translation).tolist(),
             "q": quat_opencv_to_three_xyzw(view.quat_wxyz).tolist(),
             "s": view.scale.astype(float).tolist(),
         }
-        return {"id": view.id, "label": view.label or view.id, "color": self._color(view.label), **pose}
+        return {"id": view.id, "label": name, "color": self._color(view.label), **pose}
 
     def _color(self, label: str) -> str:
         return self._colors.setdefault(label, PALETTE[len(self._colors) % len(PALETTE)])

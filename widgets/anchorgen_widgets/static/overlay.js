@@ -5,6 +5,7 @@
 const LIVE_INTERVAL_MS = 50;
 const CLICK_SLOP_PX = 3;
 const RING_STEPS = 48;
+const HANDLE_GAP_PX = 16;
 const AXIS_COLORS = ["#f2545b", "#4cc38a", "#5b9dff"];
 const RING_COLOR = "#ffc53d";
 
@@ -150,12 +151,23 @@ function drawLabels(state, layer) {
   layer.sweep();
 }
 
+// Unit vectors, in the box's frame, of the faces that the camera at the origin sees: handles of hidden ones would
+// bury small boxes. The top comes first.
+function facesTowardsCamera(box) {
+  const faces = [2, 0, 1].flatMap((axis) => [1, -1].map((sign) => [0, 1, 2].map((i) => (i === axis ? sign : 0))));
+  return faces.filter((face) => dot(quatRotate(box.q, face), boxPoint(box, face)) < 0);
+}
+
 function drawHandles(state, layer) {
   const box = state.boxes.find((one) => one.id === state.selected);
   if (box) {
     const { camera, up } = state.room;
+    const taken = [];
+    const near = (pixel) => taken.some((other) => length(minus(other, pixel)) < HANDLE_GAP_PX);
     const put = (name, pixel, color, label) => {
-      if (!camera.sees(pixel, 4)) return;
+      const held = state.gesture?.handle === name;
+      if (!held && (!camera.sees(pixel, 4) || near(pixel))) return;
+      taken.push(pixel);
       const place = { cx: pixel[0].toFixed(1), cy: pixel[1].toFixed(1), r: 7, fill: color, class: "ag-handle" };
       const names = { "data-handle": name, "data-testid": `handle-${name}`, "aria-label": label };
       layer.put(name, "circle", { ...place, ...names });
@@ -168,21 +180,20 @@ function drawHandles(state, layer) {
       camera.project(plus(foot, times(quatRotate(quatAbout(up, angle), level), radius))),
     );
     layer.put("ring", "polyline", { points: pointsAttribute(ring), stroke: RING_COLOR, class: "ag-ring" });
-    for (const [axis, name] of ["width", "depth", "height"].entries()) {
-      for (const sign of [-1, 1]) {
-        const face = [0, 1, 2].map((i) => (i === axis ? sign : 0));
-        const label = `${name}, ${sign > 0 ? "positive" : "negative"} side`;
-        put(`size-${axis}${sign > 0 ? "+" : "-"}`, camera.project(boxPoint(box, face)), AXIS_COLORS[axis], label);
-      }
-    }
     put("yaw", ring.find((pixel) => camera.sees(pixel, 8)) ?? ring[0], RING_COLOR, "turn");
+    for (const face of facesTowardsCamera(box)) {
+      const axis = face.findIndex((side) => side !== 0);
+      const positive = face[axis] > 0;
+      const label = `${["width", "depth", "height"][axis]}, ${positive ? "positive" : "negative"} side`;
+      put(`size-${axis}${positive ? "+" : "-"}`, camera.project(boxPoint(box, face)), AXIS_COLORS[axis], label);
+    }
   }
   layer.sweep();
 }
 
 // What one view of the model knows; `pull` takes over what Python says, except for the box under way.
 function createState(model, mirror) {
-  const state = { hovered: "", gesture: null, dirty: true };
+  const state = { hovered: "", front: "", gesture: null, dirty: true };
   state.pull = () => {
     state.room = readRoom(model);
     state.drawsEdges = model.get("draws_edges");

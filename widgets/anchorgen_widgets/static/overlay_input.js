@@ -8,13 +8,16 @@ function gestureFor(event, state, pixel) {
   const chosen = state.chosen();
   if (handle && chosen) {
     const [, axis, sign] = handle.match(/^size-(\d)([+-])$/) ?? [];
-    if (!axis) return { box: chosen, kind: "rotate", update: beginYaw(chosen, pixel, state.room) };
+    if (!axis) return { box: chosen, kind: "rotate", handle, update: beginYaw(chosen, pixel, state.room) };
     const update = beginResize(chosen, pixel, state.room, Number(axis), sign === "+" ? 1 : -1);
-    return { box: chosen, kind: "resize", update };
+    return { box: chosen, kind: "resize", handle, update };
   }
   const hits = boxesAlong(direction, state.boxes);
-  const hit = hits.find(({ box }) => box === chosen) ?? hits[0];
+  // The nearest box, unless one behind it was chosen on purpose: by clicking again, by Tab or in a list.
+  const onPurpose = chosen && chosen.id !== state.front;
+  const hit = (onPurpose && hits.find(({ box }) => box === chosen)) || hits[0];
   if (!hit) return null;
+  if (hit.box !== chosen) state.front = hit.box.id;
   const grabbed = times(direction, hit.distance);
   const behind = hits[hits.indexOf(hit) + 1] ?? hits[0];
   const reselects = hit.box === chosen ? behind.box.id : null;
@@ -59,10 +62,26 @@ function listenToPointer(svg, state, actions) {
     const { gesture } = state;
     if (!gesture?.from) return;
     actions.end(true);
-    if (!gesture.moved && gesture.reselects) actions.select(gesture.reselects);
+    if (gesture.moved || !gesture.reselects) return;
+    state.front = "";
+    actions.select(gesture.reselects);
   });
   svg.addEventListener("pointercancel", () => state.gesture && actions.end(false));
   svg.addEventListener("pointerleave", () => !state.gesture && Object.assign(state, { hovered: "", dirty: true }));
+}
+
+// Keys with Control that are not the editor's own (save, find, ...) stay JupyterLab's; all others are kept from its
+// shortcuts, or "b" would insert a cell. Lumino reads the attribute in its own listener, which runs after this one.
+function shareShortcuts(svg) {
+  const decide = (event) => {
+    if (event.target !== svg) return;
+    const control = event.ctrlKey || event.metaKey;
+    const own = !control || /^([zyZY]|Arrow(Left|Right|Up|Down))$/.test(event.key);
+    if (own) svg.setAttribute("data-lm-suppress-shortcuts", "true");
+    else svg.removeAttribute("data-lm-suppress-shortcuts");
+  };
+  window.addEventListener("keydown", decide, true);
+  return () => window.removeEventListener("keydown", decide, true);
 }
 
 const NUDGES = {
@@ -78,10 +97,11 @@ const COMMANDS = { Delete: "remove", Backspace: "remove", d: "duplicate" };
 
 // A held key repeats; all its repeats are one gesture, committed when it is let go.
 function nudge(event, state, actions) {
-  const way = (event.shiftKey && LIFTS[event.key]) || NUDGES[event.key];
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  const way = (event.shiftKey && LIFTS[key]) || NUDGES[key];
   const box = state.chosen();
-  if (!way || !box) return false;
-  const kind = way.turn ? "rotate" : event.shiftKey && LIFTS[event.key] ? "lift" : "move";
+  if (!way || !box || (way.turn && (event.ctrlKey || event.metaKey))) return false;
+  const kind = way.turn ? "rotate" : event.shiftKey && LIFTS[key] ? "lift" : "move";
   if (state.gesture && state.gesture.key !== event.key) return true;
   if (!state.gesture) actions.begin({ box, kind, key: event.key });
   const pose = nudged(box, state.room, way, modifiers(event));
@@ -147,6 +167,7 @@ async function render({ model, el }) {
   await relink();
   listenToPointer(surface.svg, state, actions);
   listenToKeys(surface.svg, state, actions);
+  const unshare = shareShortcuts(surface.svg);
   model.set("webgl", hasWebGL());
   model.save_changes();
 
@@ -162,6 +183,7 @@ async function render({ model, el }) {
   draw();
   return () => {
     cancelAnimationFrame(frame);
+    unshare();
     watched.forEach((name) => model.off(`change:${name}`, pull));
     model.off("change:mirror", relink);
   };
