@@ -16,6 +16,7 @@ from scipy.spatial.transform import Rotation
 
 MIN_DEPTH_M = 0.05
 MIN_SIZE_M = 0.01
+MAX_LENGTH_M = 1e4  # farther and larger boxes leave float32 networks without finite answers
 
 _OPENCV_TO_THREE = np.diag([1.0, -1.0, -1.0])
 _OPENCV_TO_PYTORCH3D = np.diag([-1.0, -1.0, 1.0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tarfile
 import warnings
 
@@ -12,6 +13,7 @@ from anchorgen.data.records import Record, decode_record, encode_record
 from anchorgen.data.shards import list_shards, read_manifest, read_records, shard_path, write_shard
 from anchorgen.data.splits import FIRST_SEED, split_of
 from anchorgen.scene.truth import WorldTruth
+from anchorgen.train import render_data
 
 
 def make_record(seed: int = 0, num_objects: int = 3) -> Record:
@@ -106,12 +108,10 @@ def test_splits_do_not_meet():
 
 
 def test_rendering_resumes_where_it_stopped(tmp_path, monkeypatch):
-    from anchorgen.train import render_data
-
     monkeypatch.setattr(render_data, "SHARD_SIZE", 2)
     monkeypatch.setattr(render_data, "_limit_threads", lambda threads: None)
     monkeypatch.setattr(render_data, "render_record", lambda seed, size, spp: _fake(seed))
-    monkeypatch.setattr(render_data.multiprocessing, "get_context", lambda kind: _Inline)
+    monkeypatch.setattr(render_data, "_rendered", _inline)
     whole = render_data.render_dataset(6, 100, tmp_path / "whole", progress=False)
     assert whole["shards"]["1"]["failures"] == {"103": "RuntimeError: unlucky"}
     render_data.render_dataset(4, 100, tmp_path / "parts", progress=False)
@@ -122,8 +122,25 @@ def test_rendering_resumes_where_it_stopped(tmp_path, monkeypatch):
     for a, b in zip(list_shards(tmp_path / "whole"), list_shards(tmp_path / "parts"), strict=True):
         assert a.read_bytes() == b.read_bytes()
     assert read_manifest(tmp_path / "whole") == read_manifest(tmp_path / "parts")
+    manifest = read_manifest(tmp_path / "parts")
+    del manifest["shards"]["1"]  # as if killed before the entry was written
+    (tmp_path / "parts" / "manifest.json").write_text(json.dumps(manifest))
+    render_data.render_dataset(6, 100, tmp_path / "parts", progress=False)
+    assert read_manifest(tmp_path / "whole") == read_manifest(tmp_path / "parts")
     with pytest.raises(ValueError, match="holds data"):
         render_data.render_dataset(6, 999, tmp_path / "parts", progress=False)
+
+
+def test_what_ails_the_machine_ends_the_job_and_writes_no_empty_shard(tmp_path, monkeypatch):
+    def no_denoiser(seed: int, size: int, spp: int) -> Record:
+        raise ImportError("no pyoidn")
+
+    monkeypatch.setattr(render_data, "_limit_threads", lambda threads: None)
+    monkeypatch.setattr(render_data, "render_record", no_denoiser)
+    monkeypatch.setattr(render_data, "_rendered", _inline)
+    with pytest.raises(ImportError, match="pyoidn"):
+        render_data.render_dataset(1, 0, tmp_path, progress=False)
+    assert not list_shards(tmp_path)
 
 
 def _fake(seed: int) -> Record:
@@ -132,18 +149,6 @@ def _fake(seed: int) -> Record:
     return make_record(seed)
 
 
-class _Inline:
-    """A pool that runs in this process."""
-
-    class Pool:
-        def __init__(self, workers, maxtasksperchild):
-            pass
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *error):
-            return False
-
-        def imap_unordered(self, function, jobs):
-            return map(function, jobs)
+def _inline(jobs: list[tuple], workers: int):
+    """In this process, where the monkeypatched parts are."""
+    return map(render_data._render_shard, jobs)

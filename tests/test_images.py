@@ -77,6 +77,8 @@ def test_tiny_and_huge_pictures(tmp_path):
 BAD = {
     "not a picture": ("hello", "no file"),
     "an object": (object(), "got object"),
+    "the data of a picture": ("data:image/png;base64," + "A" * 5000, "no file"),
+    "a name with a zero byte": ("room\0.png", "no file"),
     "too small": (np.zeros((7, 40, 3), np.uint8), "at least 8"),
     "empty": (np.zeros((0, 8, 3), np.uint8), "shape"),
     "four axes": (np.zeros((1, 8, 8, 3), np.uint8), "shape"),
@@ -108,3 +110,9 @@ def test_a_file_that_is_no_picture_is_named(tmp_path):
     cut.write_bytes(cut.read_bytes()[:2000])
     with pytest.raises(ImageError, match=r"cut\.png"):
         to_picture(str(cut))
+    with pytest.raises(ImageError, match="cannot be read"):
+        to_picture(Image.open(cut))
+    closed = Image.open(path.with_name("cut.png"))
+    closed.close()
+    with pytest.raises(ImageError, match="cannot be read"):
+        to_picture(closed)

@@ -110,6 +110,40 @@ def test_other_latent_spaces_are_refused_with_advice(pipe, scene):
         pipe.sample(scene, n=0)
 
 
+@pytest.mark.parametrize("sizes", [(6, 3, 8, 2), (6, 2, 4, 2), (6, 2, 8, 1)], ids=["K", "C", "Kb"])
+def test_tokens_of_other_sizes_are_refused(pipe, sizes):
+    blank = SceneLatent.blank(*sizes, latent_space=pipe.latent_space)
+    for call in (pipe.render, pipe.sample):
+        with pytest.raises(LatentSpaceError, match="tokens have sizes"):
+            call(blank)
+
+
+def test_a_scene_of_one_slot_is_drawn(pipe):
+    assert pipe.render(SceneLatent.blank(1, 2, 8, 2, latent_space=pipe.latent_space)).size == (64, 64)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"steps": 0}, "steps"), ({"seed": None}, "seed: got None"), ({"seed": 2**64}, "seed"), ({"seed": 0.5}, "seed")],
+)
+def test_numbers_that_mean_nothing_are_refused(pipe, scene, options, message):
+    for call in (pipe.render, pipe.sample):
+        with pytest.raises(ValueError, match=message):
+            call(scene, **options)
+    with pytest.raises(ValueError, match="n: got 1.5"):
+        pipe.sample(scene, n=1.5)
+
+
+def test_latents_far_from_any_that_were_trained_give_no_blank_picture(pipe, scene):
+    with pytest.raises(FloatingPointError, match="not finite"):
+        pipe.render(scene.with_background(np.full_like(scene.background, 1e30)))
+
+
+def test_what_became_another_kind_keeps_its_id(pipe, scene):
+    drawn = pipe.sample(scene.release([f"{name}.appearance" for name in scene.ids if name]), seed=3)[0]
+    assert drawn.ids == scene.ids
+
+
 def test_save_and_load_give_the_same_pipeline(pipe, scene, tmp_path):
     pipe.save_pretrained(tmp_path)
     first = AnchorgenPipeline.from_pretrained(tmp_path, "cpu")
@@ -143,9 +177,16 @@ def test_damaged_folders_are_named(pipe, tmp_path):
         (tmp_path / "config.json").write_text(json.dumps(config | change))
         with pytest.raises(PretrainedError, match=message):
             AnchorgenPipeline.from_pretrained(tmp_path)
-    (tmp_path / "config.json").write_text("{")
-    with pytest.raises(PretrainedError, match="not JSON"):
-        AnchorgenPipeline.from_pretrained(tmp_path)
+    newer = config | {"prior": config["prior"] | {"surprise": 1}}
+    uneven = config | {"prior": config["prior"] | {"num_heads": 5}}
+    for value, message in ((newer, "surprise"), (uneven, "divisible"), ([1], "holds a list")):
+        (tmp_path / "config.json").write_text(json.dumps(value))
+        with pytest.raises(PretrainedError, match=message):
+            AnchorgenPipeline.from_pretrained(tmp_path)
+    for value in (b"{", b"\xff\xfe\x00"):
+        (tmp_path / "config.json").write_bytes(value)
+        with pytest.raises(PretrainedError, match="not JSON"):
+            AnchorgenPipeline.from_pretrained(tmp_path)
 
 
 def test_sweeps(pipe, scene):

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -17,6 +22,40 @@ from anchorgen.scene import EditError
 pytestmark = pytest.mark.filterwarnings("ignore:Do not use the .random. module")
 examples = settings(max_examples=NUM_EXAMPLES, deadline=None)
 ROOM = make_scene(9)
+
+
+# Run apart: the types that these tests check at run time would refuse the calls before the verbs do.
+ODD_NUMBERS = """
+import numpy as np, torch
+from decimal import Decimal
+from fractions import Fraction
+from strategies import make_scene
+from anchorgen.scene import EditError, SceneLatent
+room = make_scene(9)
+scene = room.move(0, right=torch.tensor(0.3), up=room.floor * 0, forward=Decimal("0.25"))
+scene = scene.move(np.array(1), right=Fraction(1, 4)).release(0, strength=np.array(0.5))
+scene = scene.with_background(torch.zeros(room.background.shape))
+scene.save("room.safetensors")
+again = SceneLatent.load("room.safetensors")
+assert again.equals(scene) and again.history == scene.history and again.undo().equals(scene.undo())
+calls = [lambda v=v: room.move(0, right=v) for v in (10**400, 1e20, -1e20, float("inf"), "far", None)]
+calls += [lambda: room.resize(0, 1e30), lambda: room.with_background([[1, 2], [3]])]
+for call in calls:
+    try:
+        call()
+    except EditError as error:
+        print(error)
+    else:
+        raise AssertionError("accepted")
+"""
+
+
+def test_numbers_of_every_kind_are_stored_or_refused(tmp_path):
+    paths = {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[1])])}
+    command = [sys.executable, "-c", ODD_NUMBERS]
+    done = subprocess.run(command, cwd=tmp_path, env=os.environ | paths, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "lengths are in metres" in done.stdout
 
 
 # -- inverses ---------------------------------------------------------------------------------------------------------

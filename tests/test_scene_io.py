@@ -154,6 +154,15 @@ def test_wrong_contents_say_what(tmp_path, changes, message):
         load_bytes(rewritten(tmp_path / "room", **changes), tmp_path / "wrong")
 
 
+@pytest.mark.parametrize("version", ["Infinity", "1e999", "1.5", "true", "1"])
+def test_a_version_that_is_no_string_is_damage(tmp_path, version):
+    data = rewritten(tmp_path / "room")
+    length = int.from_bytes(data[:8], "little")
+    header = data[8 : 8 + length].replace(b'"format_version":"1"', b'"format_version":' + version.encode())
+    with pytest.raises(SceneFileError, match="expected a number|strings"):
+        load_bytes(len(header).to_bytes(8, "little") + header + data[8 + length :], tmp_path / "wrong")
+
+
 def test_too_many_slots(tmp_path):
     scene = make_scene(1, num_slots=257, num_tokens=1, num_channels=1)
     with pytest.raises(SceneFileError, match="257 slots; expected 1 to 256"):

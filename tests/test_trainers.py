@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 
 import pytest
 import torch
@@ -46,9 +47,18 @@ def test_a_bundle_of_the_runs_loads_and_knows_its_training(runs, tmp_path):
     training = json.loads((tmp_path / "tiny" / "training.json").read_text())
     assert {name: run["steps"] for name, run in training.items()} == dict.fromkeys(training, 2)
     assert training["decoder"]["rooms"] == 4
+    assert training["decoder"]["first_part"]["steps"] == 2
     stored = load_file(runs / "decoder" / "tokens.safetensors")
     own = pipe.tokens.state_dict()
     assert all(torch.equal(own[name], value.bfloat16().float()) for name, value in stored.items())
+
+
+def test_networks_of_another_latent_space_are_not_bundled(runs, tmp_path):
+    shutil.copytree(runs, tmp_path / "runs")
+    record = tmp_path / "runs" / "prior" / "run.json"
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"latent_space": "another"}))
+    with pytest.raises(ValueError, match="latent spaces"):
+        main(["train", "bundle", "--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "x"), "--num-examples", "0"])
 
 
 def test_going_on_keeps_the_latents_and_trains_the_rest(runs):

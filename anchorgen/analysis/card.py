@@ -1,4 +1,4 @@
-"""Model card and README figures out of result files: `python -m anchorgen card`. Nothing in them is typed by hand.
+"""Model card and README figures out of result files: `python -m anchorgen card`. No figure in them is typed by hand.
 
 The card of a bundled set is written whole; in the README only what stands between two markers is replaced.
 """
@@ -90,12 +90,23 @@ def training_table(training: dict[str, dict[str, Any]]) -> str:
         "| network | parameters | trained on | steps x batch | seed | time |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
-    for name, run in training.items():
+    for name, run in _parts(training):
         data = f"{run['scenes']} scenes" if "scenes" in run else f"{run['rooms']} rooms and their mirror images"
         size, time = f"{run['parameters'] / 1e6:.1f} M", f"{run['seconds'] / 60:.0f} min"
         rows.append(f"| {name} | {size} | {data} | {run['steps']} x {run['batch_size']} | {run['seed']} | {time} |")
     machines = sorted({run["machine"] for run in training.values()})
     return "\n".join([*rows, "", f"Trained on: {'; '.join(machines)}."])
+
+
+def _parts(training: dict[str, dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
+    """Runs by name; one that went on from another comes after it."""
+    parts = []
+    for name, run in training.items():
+        first = run.get("first_part")
+        if first:
+            parts.append((f"{name} with pooling and background", first))
+        parts.append((f"{name}, going on" if first else name, run))
+    return parts
 
 
 def card_text(template: str, training: dict[str, Any], results: dict[str, Any]) -> str:

@@ -162,6 +162,10 @@ class Flux2SceneDecoder(nn.Module):
         guided = self._guided(scene, context, drawn, guidance)
         tokens = euler(guided, noise, steps, config.shift, callback)
         images = self.autoencoder.decode(tokens)
+        if not bool(torch.isfinite(images).all()):
+            raise FloatingPointError(
+                "the picture is not finite: broken weights, or latents far from any that were trained"
+            )
         return ((images.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).cpu()
 
     def _guided(self, scene: SceneBatch, context: SceneContext, drawn: torch.Tensor | None, guidance: float):

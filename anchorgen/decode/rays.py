@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import roma
 import torch
+import torch.nn.functional as F
 
 from anchorgen.scene.batch import SceneBatch
 
@@ -42,7 +43,7 @@ def ray_directions(focal: torch.Tensor, size: int) -> torch.Tensor:
     centre = (torch.arange(size, device=focal.device, dtype=focal.dtype) + 0.5) / size - 0.5
     v, u = torch.meshgrid(centre, centre, indexing="ij")
     x, y = u.reshape(1, -1) / focal[:, :1], v.reshape(1, -1) / focal[:, 1:]
-    return torch.nn.functional.normalize(torch.stack([x, y, torch.ones_like(x)], -1), dim=-1)
+    return F.normalize(torch.stack([x, y, torch.ones_like(x)], -1), dim=-1)
 
 
 def draw_boxes(scene: SceneBatch, size: int, num_nearest: int = 2) -> Drawing:
@@ -58,6 +59,8 @@ def draw_boxes(scene: SceneBatch, size: int, num_nearest: int = 2) -> Drawing:
     leave_BPN = torch.maximum(first, second).amin(-1)
     hit_BPN = (enter_BPN < leave_BPN) & (leave_BPN > 0) & scene.presence[:, None]
     order = torch.where(hit_BPN, enter_BPN.clamp(min=0), torch.full_like(enter_BPN, _FAR_M))
+    if (missing := num_nearest - order.shape[-1]) > 0:  # fewer slots than boxes kept on a ray
+        order = F.pad(order, (0, missing), value=_FAR_M)
     distance, slot = order.topk(num_nearest, dim=-1, largest=False, sorted=True)
     hit = distance < _FAR_M
     slot = torch.where(hit, slot, torch.zeros_like(slot))

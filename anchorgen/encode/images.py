@@ -46,11 +46,15 @@ def to_picture(image: Any, size: int = 128) -> np.ndarray:
 
 def _open(image: Any, size: int) -> Image.Image:
     if isinstance(image, Image.Image):
+        try:
+            image.load()
+        except (OSError, SyntaxError, ValueError) as error:
+            raise ImageError(f"the PIL picture cannot be read ({error}); {_ADVICE}") from None
         return image
     if isinstance(image, (str, Path)):
         path = Path(image)
-        if not path.is_file():
-            raise ImageError(f"no file {str(path)!r}; {_ADVICE}")
+        if not _is_file(path):
+            raise ImageError(f"no file {str(path)[:200]!r}; {_ADVICE}")
         try:
             picture = Image.open(path)
             picture.draft("RGB", (4 * size, 4 * size))  # a 24-megapixel JPEG is then decoded at a fraction of its size
@@ -63,6 +67,13 @@ def _open(image: Any, size: int) -> Image.Image:
     if isinstance(image, np.ndarray):
         return Image.fromarray(_array_to_uint8(_channels_last(image, image)))
     raise ImageError(f"got {type(image).__name__}; {_ADVICE}")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name too long for the file system, or with a zero byte
+        return False
 
 
 def _channels_last(array: np.ndarray, original: Any) -> np.ndarray:
@@ -113,4 +124,7 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
         rgba = picture.convert("RGBA")
         white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
         return Image.alpha_composite(white, rgba).convert("RGB")
-    return picture.convert("RGB")
+    try:
+        return picture.convert("RGB")
+    except ValueError:
+        raise ImageError(f"a PIL picture of mode {picture.mode!r} cannot become RGB; convert it first") from None

@@ -59,8 +59,10 @@ class PipelineConfig:
             raise PretrainedError(f"no config.json in {folder}; expected a folder written by save_pretrained()")
         try:
             value = json.loads(path.read_text())
-        except json.JSONDecodeError as error:
+        except ValueError as error:
             raise PretrainedError(f"{path} is not JSON ({error}); write it again with save_pretrained()") from None
+        if not isinstance(value, dict):
+            raise PretrainedError(f"{path} holds a {type(value).__name__}; expected settings by name")
         version = value.pop("format_version", None)
         if version != FORMAT_VERSION:
             raise PretrainedError(
@@ -70,5 +72,5 @@ class PipelineConfig:
             nested = {"autoencoder": AutoencoderConfig, "decoder": DecoderConfig}
             value |= {name: kind(**tuples(value[name])) for name, kind in nested.items()}
             return PipelineConfig(**tuples(value))
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise PretrainedError(f"{path} has settings that do not fit ({error}); update anchorgen") from None

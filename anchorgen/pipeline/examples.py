@@ -16,7 +16,7 @@ from anchorgen.scene.latent import SceneLatent
 @dataclass(frozen=True)
 class Example:
     """Attributes:
-    name: e.g. "room-20000003".
+    name: e.g. "room-30000002".
     image: the path-traced picture, 128 x 128 RGB.
     scene: its true latents: exact boxes, and appearance pooled from exact voxels.
     world: the room itself as JSON (`anchorgen.world.types.WorldScene.from_json`).

@@ -83,7 +83,12 @@ class AnchorgenPipeline:
         """
         folder = Path(folder)
         config = PipelineConfig.load(folder)
-        pipe = AnchorgenPipeline.from_config(dataclasses.replace(config, latent_space=""))
+        try:
+            pipe = AnchorgenPipeline.from_config(dataclasses.replace(config, latent_space=""))
+        except (TypeError, ValueError) as error:
+            raise PretrainedError(
+                f"{folder}/config.json has sizes that do not fit ({error}); update anchorgen"
+            ) from None
         for name, module in pipe._files().items():
             load_weights(module, folder / f"{name}.safetensors")
         pipe = AnchorgenPipeline(config, pipe.tokens, pipe.decoder, pipe.prior, pipe.encoder)
@@ -181,6 +186,8 @@ class AnchorgenPipeline:
     ) -> list[SceneLatent]:
         """Resamples what the scene's anchors release (Eq. 12); every anchored variable comes back bit-identical.
 
+        Samples come back anchored, and each is a new start: no verb says what the prior did.
+
         Args:
             scene: with `release`d variables; with none, n copies come back.
             n: how many scenes.
@@ -194,28 +201,30 @@ class AnchorgenPipeline:
             ValueError: n < 1.
         """
         self._check(scene)
-        if n < 1:
+        if whole_number("n", n) < 1:
             raise ValueError(f"n: got {n}; expected at least 1 scene")
+        whole_number("seed", seed)
         batch = SceneBatch.stack([scene] * n).to(self.device)
         anchors = AnchorBatch.stack([scene] * n)
         seeds = [seed + k for k in range(n)]
-        options |= {"steps": steps or self.config.sample_steps, "callback": callback}
+        options |= {"steps": self.config.sample_steps if steps is None else steps, "callback": callback}
         drawn, report = sample(self.prior, batch, anchors, seeds, **options)
         return [self._sampled(scene, drawn, report, k) for k in range(n)]
 
     def _sampled(self, scene: SceneLatent, drawn: SceneBatch, report: SampleReport, k: int) -> SceneLatent:
-        """Sample k as a scene, everything anchored; an object whose kind is new gets that name and a fresh id."""
+        """Sample k as a scene, everything anchored; what became another kind is named so; new objects get fresh ids."""
         new = scene.replace(
             **{name: getattr(drawn, name)[k].cpu().numpy() for name in LATENT_ARRAYS if name not in ("up", "floor")},
             anchors=Anchors.keep(scene.num_slots),
         )
+        fresh = [slot for slot in range(scene.num_slots) if new.presence[slot] and not scene.presence[slot]]
         names = {
             slot: self.config.categories[int(report.label[k, slot])]
             for slot in range(scene.num_slots)
             if new.presence[slot] and report.label[k, slot] >= 0
         }
         renamed = {slot: name for slot, name in names.items() if name != scene.labels[slot]}
-        return new.with_labels(renamed) if renamed else new
+        return new.with_labels(renamed, fresh) if renamed else new
 
     @torch.no_grad()
     def render(
@@ -242,11 +251,13 @@ class AnchorgenPipeline:
         Raises:
             LatentSpaceError: a scene is of another latent space.
         """
+        whole_number("seed", seed)
         single = isinstance(scene, SceneLatent)
         scenes = [scene] if single else list(scene)
         for item in scenes:
             self._check(item)
-        steps = steps or (self.config.draft_steps if draft else self.config.steps)
+        if steps is None:
+            steps = self.config.draft_steps if draft else self.config.steps
         guidance = self.config.guidance if guidance is None else guidance
         pictures: list[Image.Image] = []
         for start in range(0, len(scenes), _CHUNK):
@@ -265,6 +276,14 @@ class AnchorgenPipeline:
                 f"the scene is of latent space {scene.latent_space or '(none)'}, this model of {self.latent_space}; "
                 "encode the picture again with this model, or load the model that made the scene"
             )
+        config = self.config.decoder
+        found = (*scene.appearance.shape[1:], *scene.background.shape)
+        expected = (config.num_tokens, config.channels, config.num_background, config.channels)
+        if found != expected:
+            raise LatentSpaceError(
+                f"the scene's tokens have sizes K, C, Kb, C = {found}; this model's have {expected}: "
+                "encode a picture with this model, or give SceneLatent.blank these sizes"
+            )
 
     def _modules(self) -> tuple[torch.nn.Module, ...]:
         return self.tokens, self.decoder, self.prior, self.encoder
@@ -277,6 +296,13 @@ class AnchorgenPipeline:
             "prior": self.prior,
             "encoder": self.encoder,
         }
+
+
+def whole_number(name: str, value: Any) -> int:
+    """`value` as an int. Raises ValueError unless it is a whole number of 64 bits."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not -(2**63) <= int(value) < 2**63:
+        raise ValueError(f"{name}: got {value!r}; expected a whole number")
+    return int(value)
 
 
 def load(name: str | Path = "bedrooms-128", device: str | torch.device | None = None) -> AnchorgenPipeline:

@@ -33,7 +33,7 @@ def number(name: str, value: Any) -> float:
     """`value` as a finite float. Raises EditError otherwise."""
     try:
         result = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         result = np.nan
     if not np.isfinite(result):
         raise EditError(f"{name} is {value!r}; expected a finite number")
@@ -183,7 +183,10 @@ def with_background(scene: SceneLatent, other: SceneLatent | np.ndarray) -> Scen
     if isinstance(other, SceneLatent):
         check_space(scene, other.latent_space, "the background")
         other = other.background
-    tokens = np.asarray(other)
+    try:
+        tokens = np.asarray(other, np.float32)
+    except (TypeError, ValueError) as error:
+        raise EditError(f"the background is no array of numbers ({error}); give tokens or another scene") from None
     if tokens.shape != scene.background.shape or not np.all(np.isfinite(tokens)):
         raise EditError(
             f"background tokens have shape {list(tokens.shape)}; expected finite {list(scene.background.shape)}: those "

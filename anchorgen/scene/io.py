@@ -189,8 +189,8 @@ def _checked_header(start: bytes, size: int) -> dict[str, str]:
 
 def _check_version(text: Any) -> None:
     try:
-        version = int(text)
-    except (TypeError, ValueError):
+        version = int(text) if isinstance(text, str) else int("not a string")
+    except ValueError:
         raise SceneFileError(f"format_version is {text!r}; expected a number") from None
     if version > FORMAT_VERSION:
         raise SceneFileError(

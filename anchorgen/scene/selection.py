@@ -49,6 +49,8 @@ def plain_selector(selector: Selector, candidates: Sequence[ObjectView]) -> Any:
         return _unmistakable(here[0], candidates) if here else selector.id or selector.index
     if callable(selector):
         return [_unmistakable(view, candidates) for view in candidates if selector(view)]
+    if isinstance(selector, np.ndarray) and selector.ndim == 0:
+        return plain_selector(selector.item(), candidates)
     if isinstance(selector, (Sequence, np.ndarray, set, frozenset)):
         return [plain_selector(item, candidates) for item in selector]
     raise SelectionError(

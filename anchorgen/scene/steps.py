@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, SupportsFloat
 
 import numpy as np
 
@@ -26,13 +26,25 @@ def encode_argument(value: Any) -> Any:
     """An argument of a verb as JSON values; objects and backgrounds are kept whole, so that a step can run again."""
     if isinstance(value, ObjectView):
         return {"object": value.to_json()}
+    if hasattr(value, "detach"):
+        value = value.detach().cpu().numpy()
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        return value.item()
     if isinstance(value, np.ndarray) and value.ndim >= 2:
         return {"array": array_to_json(value)}
     if isinstance(value, dict):
         return {str(key): encode_argument(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, np.ndarray)):
         return [encode_argument(item) for item in value]
-    return value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, np.generic):
+        return value.item()
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, SupportsFloat):
+        return float(value)
+    raise EditError(
+        f"got {value!r}, a {type(value).__name__}; expected numbers, strings, arrays, objects or lists of them"
+    )
 
 
 def decode_argument(value: Any) -> Any:

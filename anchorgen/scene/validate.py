@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from anchorgen.geometry import MIN_DEPTH_M, MIN_SIZE_M
+from anchorgen.geometry import MAX_LENGTH_M, MIN_DEPTH_M, MIN_SIZE_M
 from anchorgen.scene.anchors import KEEP_ALL, Anchors
 
 # Unit to within float32 rounding: such quaternions keep their bits, so that what is anchored stays bit-identical.
@@ -100,7 +100,13 @@ def checked_quats(value: Any, num_slots: int) -> np.ndarray:
 
 
 def check_boxes(translation: np.ndarray, scale: np.ndarray, presence: np.ndarray, names: tuple[str, ...]) -> None:
-    """Raises ValueError for a box thinner than 1 cm, or a present one whose centre is not in front of the camera."""
+    """Raises ValueError for a box thinner than 1 cm, or a present one too large, too far or not in front of the camera."""
+    far = presence & (np.maximum(np.abs(translation).max(-1), scale.max(-1)) > MAX_LENGTH_M)
+    for slot in np.flatnonzero(far):
+        raise ValueError(
+            f"{names[slot] or f'slot {slot}'} has its centre at {translation[slot].tolist()} m and is "
+            f"{scale[slot].tolist()} m large; expected no length over {MAX_LENGTH_M:g} m: lengths are in metres"
+        )
     thin = np.any(scale < np.float32(MIN_SIZE_M), axis=-1)
     behind = presence & (translation[:, 2] < np.float32(MIN_DEPTH_M))
     for slot in np.flatnonzero(thin | behind):

@@ -72,6 +72,13 @@ def assemble(config: Bundle) -> AnchorgenPipeline:
     )
 
 
+def check_latent_space(records: dict[str, dict[str, Any]]) -> None:
+    """Raises ValueError unless decoder, prior and encoder were trained on the same pooling and background networks."""
+    spaces = {name: records[name]["latent_space"] for name in ("decoder", "prior", "encoder")}
+    if len(set(spaces.values())) > 1 or not all(spaces.values()):
+        raise ValueError(f"the runs are of latent spaces {spaces}; train prior and encoder on the decoder's own tokens")
+
+
 def example_rooms(count: int) -> list[tuple[WorldScene, list[dict[str, Any]]]]:
     """Rooms past every split, with an edit that is possible: the lit lamp goes, the nightstand steps aside."""
     rooms, seed = [], EXAMPLE_SEED
@@ -135,6 +142,7 @@ def _plain(config: PriorConfig | EncoderConfig) -> dict[str, Any]:
 def main(argv: list[str] | None = None) -> None:
     config = tyro.cli(Bundle, args=argv)
     records = read_run_records(config.runs, ("vae", "decoder", "prior", "encoder"))
+    check_latent_space(records)
     pipe = assemble(config)
     pipe.save_pretrained(config.out)
     (config.out / "training.json").write_text(json.dumps(records, indent=1) + "\n")

@@ -7,6 +7,7 @@ the prior and the encoder already learn on them.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from anchorgen.encode.background import BackgroundTokens
 from anchorgen.encode.pooling import AttentionPooling
 from anchorgen.train.auxiliary import CoarsePicture, VoxelColours
 from anchorgen.train.loop import LoopConfig, fit
-from anchorgen.train.run_record import write_run_record
+from anchorgen.train.run_record import FILE_NAME, write_run_record
 from anchorgen.train.scene_latents import load_tokens, room_latents
 from anchorgen.train.tensors import RoomTensors, concatenate, load_rooms
 from anchorgen.world.catalogue import CATEGORIES
@@ -152,8 +153,11 @@ def main(argv: list[str] | None = None) -> None:
     ema = result.ema
     save_file({k: v.contiguous() for k, v in ema.velocity.state_dict().items()}, config.out / "decoder.safetensors")
     parts = {"pooling": ema.pooling, "background": ema.background}
-    facts = {"rooms": len(rooms) // 2, "mirrored": True, "batch_size": config.batch_size}
-    write_run_record(config.out, config.loop, result, ema.velocity, **facts)
     both = {f"{n}.{k}": v.contiguous() for n, part in parts.items() for k, v in part.state_dict().items()}
     save_file(both, config.out / "tokens.safetensors")
+    facts = {"rooms": len(rooms) // 2, "mirrored": True, "batch_size": config.batch_size}
+    facts["latent_space"] = load_tokens(config.out / "tokens.safetensors", config.model).fingerprint()
+    if config.init is not None:
+        facts["first_part"] = json.loads((config.init / FILE_NAME).read_text())
+    write_run_record(config.out, config.loop, result, ema.velocity, **facts)
     print(f"wrote {config.out}/decoder.safetensors after {result.step} steps, {result.seconds:.0f} s")

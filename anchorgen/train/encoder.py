@@ -27,7 +27,8 @@ from anchorgen.world.catalogue import CATEGORIES
 class EncoderTraining:
     """Attributes:
     data, out: folder of records, and where the run goes.
-    tokens: `tokens.safetensors` of a decoder run; without it appearance is not trained (boxes can start earlier).
+    tokens: `tokens.safetensors` of a decoder run; without it appearance is not trained: boxes can start earlier, and the
+        same call with tokens goes on from there.
     stop: use only the first records.
     batch_size: pictures a step.
     """
@@ -70,9 +71,10 @@ def main(argv: list[str] | None = None) -> None:
     config = tyro.cli(EncoderTraining, args=argv)
     rooms = load_rooms(config.data, CATEGORIES, stop=config.stop)
     rooms = concatenate([rooms, rooms.mirrored()])
-    appearance = None
+    appearance, latent_space = None, ""
     if config.tokens is not None:
-        appearance = room_latents(load_tokens(config.tokens, config.decoder), rooms)[0].half()
+        tokens = load_tokens(config.tokens, config.decoder)
+        appearance, latent_space = room_latents(tokens, rooms)[0].half(), tokens.fingerprint()
     torch.manual_seed(config.loop.seed)
     module = EncoderLoss(BundledEncoder(config.model))
 
@@ -90,6 +92,7 @@ def main(argv: list[str] | None = None) -> None:
     encoder = result.ema.encoder
     save_file({k: v.contiguous() for k, v in encoder.state_dict().items()}, config.out / "encoder.safetensors")
     facts = {"rooms": len(rooms) // 2, "mirrored": True, "batch_size": config.batch_size}
+    facts["latent_space"] = latent_space
     write_run_record(config.out, config.loop, result, encoder, **facts)
     (config.out / "encoder.json").write_text(json.dumps(dataclasses.asdict(config.model)) + "\n")
     print(f"wrote {config.out}/encoder.safetensors after {result.step} steps, {result.seconds:.0f} s")

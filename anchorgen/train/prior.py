@@ -83,7 +83,7 @@ def train(config: PriorTraining) -> Path:
     result = fit(config.loop, module, make_batch, _loss, config.out_dir, evaluate)
     path = Path(config.out_dir) / "prior.safetensors"
     result.ema.model.save(path)
-    facts = {"scenes": len(data), "batch_size": config.batch_size}
+    facts = {"scenes": len(data), "batch_size": config.batch_size, "latent_space": data.latent_space}
     write_run_record(Path(config.out_dir), config.loop, result, result.ema.model, **facts)
     return path
 

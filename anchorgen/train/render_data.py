@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import traceback
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
@@ -63,10 +65,12 @@ def render_dataset(
         The manifest: settings, and per shard its seeds, the number of records and the failures with their reasons.
 
     Raises:
-        ValueError: the folder holds data of other settings.
+        ValueError: the folder holds data of other settings, or a negative seed.
+        ImportError, OSError, MemoryError: what ends a worker; shards that are done stay.
     """
     if count < 1 or workers < 1 or threads < 1:
         raise ValueError(f"got count={count}, workers={workers}, threads={threads}; expected at least 1 each")
+    split_of(seed)
     out.mkdir(parents=True, exist_ok=True)
     manifest = read_manifest(out)
     settings = {"seed": seed, "size": size, "spp": spp, "shard_size": SHARD_SIZE, "world": WORLD_VERSION}
@@ -74,7 +78,8 @@ def render_dataset(
         raise ValueError(f"{out} holds data of {manifest['settings']}; got {settings}; choose another --out")
     manifest["settings"] = settings
     indices = range((count + SHARD_SIZE - 1) // SHARD_SIZE)
-    missing = [i for i in indices if not shard_path(out, i).exists()]
+    # A shard without its entry (killed between the two files) is rendered again, or its failures would be lost.
+    missing = [i for i in indices if str(i) not in manifest["shards"] or not shard_path(out, i).exists()]
     jobs = [(i, seed + i * SHARD_SIZE, str(out), size, spp, threads) for i in missing]
     bar = tqdm(
         total=len(indices) * SHARD_SIZE,
@@ -82,12 +87,24 @@ def render_dataset(
         unit="room",
         disable=not progress,
     )
-    with bar, multiprocessing.get_context("spawn").Pool(workers, maxtasksperchild=_SHARDS_PER_WORKER) as pool:
-        for index, entry in pool.imap_unordered(_render_shard, jobs):
+    with bar:
+        for index, entry in _rendered(jobs, workers):
             manifest["shards"][str(index)] = entry
             write_manifest(out, manifest)
             bar.update(SHARD_SIZE)
     return manifest
+
+
+def _rendered(jobs: list[tuple], workers: int) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Shards as they are done. A worker that is killed raises here, where `multiprocessing.Pool` would wait forever."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context, max_tasks_per_child=_SHARDS_PER_WORKER) as pool:
+        futures = [pool.submit(_render_shard, job) for job in jobs]
+        try:
+            yield from (future.result() for future in as_completed(futures))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _render_shard(job: tuple[int, int, str, int, int, int]) -> tuple[int, dict[str, Any]]:
@@ -97,6 +114,8 @@ def _render_shard(job: tuple[int, int, str, int, int, int]) -> tuple[int, dict[s
     for seed in range(first, first + SHARD_SIZE):
         try:
             records.append(render_record(seed, size, spp))
+        except (ImportError, MemoryError, OSError):  # of this machine, not of the room: every room would fail
+            raise
         except Exception as error:  # one bad room must not stop ten thousand; it is named in the manifest
             failures[str(seed)] = f"{type(error).__name__}: {error}"
             traceback.print_exc()

@@ -70,7 +70,7 @@ def influence_mask(before: np.ndarray, after: np.ndarray) -> np.ndarray:
 
 
 def apply_edit(scene: WorldScene, edit: Edit) -> WorldScene:
-    """A room after one edit; the verbs and their arguments are those of `SceneLatent`.
+    """A room after one edit; verbs are named as in `SceneLatent` where there is such a one.
 
     Args:
         scene: the room.
