@@ -155,3 +155,9 @@ def _resampled(scene: SceneLatent, seed: int) -> SceneLatent:
         translation=(scene.translation + shift).astype(np.float32),
         anchors=Anchors.keep(scene.num_slots),
     )
+
+
+def drawn(session, timeout_s: float = 20.0):
+    """The session, once nothing is drawn or sampled any more."""
+    assert session.worker.wait_until_idle(timeout_s)
+    return session

@@ -6,22 +6,10 @@ import threading
 
 import numpy as np
 import pytest
-from fake_pipeline import FakePipeline, make_room
+from fake_pipeline import FakePipeline, drawn, make_room
 
 from anchorgen_widgets.events import SessionEvent
 from anchorgen_widgets.session import EditorSession
-
-WAIT_S = 20.0
-
-
-@pytest.fixture
-def session() -> EditorSession:
-    return EditorSession(FakePipeline(), make_room())
-
-
-def _drawn(session: EditorSession) -> EditorSession:
-    assert session.worker.wait_until_idle(WAIT_S)
-    return session
 
 
 def test_a_newer_edit_stops_a_running_resample() -> None:
@@ -40,7 +28,7 @@ def test_resampling_an_appearance_changes_only_that(session: EditorSession) -> N
     before = session.scene
     session.select("bed-0")
     session.resample("appearance", strength=0.5, seed=3)
-    after = _drawn(session).scene
+    after = drawn(session).scene
     changed = np.any(after.appearance != before.appearance, axis=(1, 2))
     assert np.flatnonzero(changed).tolist() == [0]
     assert np.array_equal(after.translation, before.translation)
@@ -52,7 +40,7 @@ def test_resampling_an_appearance_changes_only_that(session: EditorSession) -> N
 def test_resampling_everything_else_keeps_the_selected_object(session: EditorSession) -> None:
     before = session.scene
     session.resample("everything else", object_id="bed-0")
-    after = _drawn(session).scene
+    after = drawn(session).scene
     assert np.array_equal(after.appearance[0], before.appearance[0])
     assert not np.array_equal(after.appearance[1], before.appearance[1])
     assert np.array_equal(after.background, before.background)
@@ -64,13 +52,13 @@ def test_resampling_what_code_released(session: EditorSession) -> None:
     session.scene = session.scene.release("chair.layout")
     free = session.scene
     session.resample("released")
-    after = _drawn(session).scene
+    after = drawn(session).scene
     assert np.flatnonzero(np.any(after.translation != free.translation, axis=-1)).tolist() == [4]
     assert after.anchors.equals(free.anchors)
     session.resample("appearance", object_id="bed-0")
-    assert _drawn(session).scene.anchors.equals(free.anchors)  # what was released in code is not lost on the way
+    assert drawn(session).scene.anchors.equals(free.anchors)  # what was released in code is not lost on the way
     session.resample("released", seed=1)
-    assert not np.array_equal(_drawn(session).scene.translation, after.translation)
+    assert not np.array_equal(drawn(session).scene.translation, after.translation)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +77,7 @@ def test_an_edit_during_resampling_wins_and_the_sample_is_dropped() -> None:
     session.resample("both", object_id="bed-0")
     threading.Event().wait(0.05)
     session.remove("chair-0")
-    _drawn(session)
+    drawn(session)
     assert session.undo_label == "remove chair-0"
     assert len(session.scene.history) == 1
     assert any("dropped" in event.message for event in told if event.kind == "idle")

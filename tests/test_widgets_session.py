@@ -8,7 +8,7 @@ import threading
 
 import numpy as np
 import pytest
-from fake_pipeline import FakePipeline, make_room
+from fake_pipeline import FakePipeline, drawn, make_room
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,16 +20,6 @@ from anchorgen_widgets.session import EditorSession
 
 WAIT_S = 20.0
 NAMES = make_room().ids[: make_room().num_objects]
-
-
-@pytest.fixture
-def session() -> EditorSession:
-    return EditorSession(FakePipeline(), make_room())
-
-
-def _drawn(session: EditorSession) -> EditorSession:
-    assert session.worker.wait_until_idle(WAIT_S)
-    return session
 
 
 def _dragged(scene: SceneLatent, name: str, right: float = 0.0, up: float = 0.0, forward: float = 0.0) -> tuple:
@@ -174,12 +164,12 @@ def test_undo_and_redo_are_exact_over_random_programs(program) -> None:
 
 def test_undo_shows_the_picture_it_had_without_drawing_again(session: EditorSession) -> None:
     session.render()
-    first = _drawn(session).image
+    first = drawn(session).image
     session.apply_pose(*_dragged(session.scene, "bed-0", right=0.3), "move")
-    assert _drawn(session).image is not first
+    assert drawn(session).image is not first
     drawn = len(session.pipe.rendered)
     session.undo()
-    assert _drawn(session).image is first
+    assert drawn(session).image is first
     assert len(session.pipe.rendered) == drawn
 
 
@@ -187,7 +177,7 @@ def test_a_draft_comes_first_then_the_final_picture(session: EditorSession) -> N
     seen: list[str] = []
     session.observe(lambda event: seen.append(event.message) if event.kind == "image" else None)
     session.render()
-    _drawn(session)
+    drawn(session)
     assert seen == ["draft", "final"]
     assert [draft for _, _, draft in session.pipe.rendered] == [True, False]
     assert not session.image_is_draft
@@ -209,7 +199,7 @@ def test_pictures_of_older_scenes_never_come_after_newer_ones() -> None:
     for _ in range(30):
         session.apply_pose(*_dragged(session.scene, "bed-0", right=0.01), "move")
         threading.Event().wait(0.004)
-    _drawn(session)
+    drawn(session)
     assert shown == sorted(shown)
     assert shown[-1] == pytest.approx(float(session.scene["bed-0"].translation[0]))
     assert session.worker.counts.cancelled + session.worker.counts.dropped > 0
@@ -218,12 +208,12 @@ def test_pictures_of_older_scenes_never_come_after_newer_ones() -> None:
 def test_a_preview_draws_a_draft_and_leaves_the_scene_alone(session: EditorSession) -> None:
     before = session.scene
     session.preview_pose(*_dragged(before, "bed-0", right=0.3), "move")
-    _drawn(session)
+    drawn(session)
     assert session.scene is before and session.undo_label == ""
     assert session.image_is_draft
     session.preview_pose("bed-0", [0, 0, -5], [1, 0, 0, 0], [1, 1, 1], "move")
     session.cancel_preview()
-    assert not _drawn(session).image_is_draft
+    assert not drawn(session).image_is_draft
 
 
 def test_selection_follows_what_is_there(session: EditorSession) -> None:
@@ -257,9 +247,9 @@ def test_a_failing_observer_stops_neither_the_others_nor_the_renderer(session: E
     session.observe(fails)
     session.observe(told.append)
     session.remove("chair-0")
-    _drawn(session)
+    drawn(session)
     session.undo()
-    _drawn(session)
+    drawn(session)
     assert [event.kind for event in told].count("idle") == 2
     assert "an observer of the editor failed" in caplog.text
 
@@ -269,7 +259,7 @@ def test_an_error_of_the_pipeline_reaches_the_observers(session: EditorSession) 
     session.observe(lambda event: errors.append(event.error) if event.kind == "error" else None)
     session.pipe.fails = True
     session.render()
-    _drawn(session)
+    drawn(session)
     assert [str(error) for error in errors] == ["the decoder <broke>"]
 
 
@@ -283,7 +273,7 @@ def test_edits_from_many_threads_are_all_there(session: EditorSession) -> None:
         thread.start()
     for thread in threads:
         thread.join(WAIT_S)
-    _drawn(session)
+    drawn(session)
     assert len(session.scene.history) == 20 * len(NAMES)
     moved = session.scene.translation[: len(NAMES), 0] - make_room().translation[: len(NAMES), 0]
     assert moved == pytest.approx(0.2, abs=1e-5)

@@ -1,0 +1,14 @@
+"""Fixtures that several files share."""
+
+from __future__ import annotations
+
+import pytest
+from fake_pipeline import FakePipeline, make_room
+
+
+@pytest.fixture
+def session():
+    """An `EditorSession` on the fake pipeline. It is imported here, so that tests of the core need no widgets."""
+    from anchorgen_widgets.session import EditorSession
+
+    return EditorSession(FakePipeline(), make_room())
