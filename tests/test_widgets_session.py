@@ -167,10 +167,10 @@ def test_undo_shows_the_picture_it_had_without_drawing_again(session: EditorSess
     first = drawn(session).image
     session.apply_pose(*_dragged(session.scene, "bed-0", right=0.3), "move")
     assert drawn(session).image is not first
-    drawn = len(session.pipe.rendered)
+    count = len(session.pipe.rendered)
     session.undo()
     assert drawn(session).image is first
-    assert len(session.pipe.rendered) == drawn
+    assert len(session.pipe.rendered) == count
 
 
 def test_a_draft_comes_first_then_the_final_picture(session: EditorSession) -> None:
