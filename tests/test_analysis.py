@@ -164,3 +164,13 @@ def test_intervals_cover_the_mean():
     assert mean == 2.5
     assert half == pytest.approx(1.96 * np.std([1, 2, 3, 4], ddof=1) / 2)
     assert np.isnan(metrics.mean_and_interval([1.0])[1])
+
+
+def test_notebooks_show_figures_without_pyplot():
+    code = (
+        "import sys, numpy as np; from anchorgen.analysis.figures import picture_grid; "
+        "from IPython.core.formatters import PNGFormatter; "
+        "png = PNGFormatter()(picture_grid([[np.zeros((8, 8, 3), np.uint8)]])); "
+        "assert 'matplotlib.pyplot' not in sys.modules; assert png[:4] == b'\\x89PNG'"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

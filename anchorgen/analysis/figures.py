@@ -14,6 +14,13 @@ INK, QUIET = "#1f2430", "#6b7280"
 _CELL_INCH = 1.55
 
 
+class NotebookFigure(Figure):
+    """A figure that notebooks show as it is, also where nobody has imported pyplot, which else tells them how."""
+
+    def _repr_png_(self) -> bytes:
+        return to_png(self)
+
+
 def picture_grid(
     rows: Sequence[Sequence[Any]],
     *,
@@ -34,7 +41,7 @@ def picture_grid(
     height, width = len(rows), max(len(row) for row in rows)
     left = 0.95 if row_titles else 0.08
     head = (0.34 if titles else 0.06) + (0.36 if caption else 0)
-    figure = Figure(
+    figure = NotebookFigure(
         figsize=(left + width * cell_inch + 0.08, head + height * cell_inch + 0.08), dpi=110, facecolor="white"
     )
     FigureCanvasAgg(figure)
