@@ -73,7 +73,7 @@ def picture_grid(
 def _draw(axes: Any, picture: Any) -> None:
     array = np.asarray(picture)
     if array.ndim == 2:
-        axes.imshow(array, cmap="magma", vmin=0, vmax=0.6, interpolation="bilinear")
+        axes.imshow(array, cmap="magma", vmin=0, vmax=0.4, interpolation="bilinear")
     else:
         axes.imshow(array, interpolation="lanczos")
     axes.set(xticks=[], yticks=[])
