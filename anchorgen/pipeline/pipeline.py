@@ -242,7 +242,7 @@ class AnchorgenPipeline:
             scene: one or several.
             seed: of the noise, the same for every scene: what an edit leaves alone stays still.
             steps, guidance: default as configured.
-            draft: few steps, for following a drag.
+            draft: few steps without guidance, for following a drag.
             callback: `callback(step, num_steps)` after each step; what it raises cancels and passes through.
 
         Returns:
@@ -258,7 +258,8 @@ class AnchorgenPipeline:
             self._check(item)
         if steps is None:
             steps = self.config.draft_steps if draft else self.config.steps
-        guidance = self.config.guidance if guidance is None else guidance
+        if guidance is None:
+            guidance = 1.0 if draft else self.config.guidance
         pictures: list[Image.Image] = []
         for start in range(0, len(scenes), _CHUNK):
             batch = SceneBatch.stack(scenes[start : start + _CHUNK]).to(self.device)
