@@ -39,7 +39,7 @@ def picture_grid(
         cell_inch: side of a picture.
     """
     height, width = len(rows), max(len(row) for row in rows)
-    left = 0.95 if row_titles else 0.08
+    left = 1.05 if row_titles else 0.08
     head = (0.34 if titles else 0.06) + (0.36 if caption else 0)
     figure = NotebookFigure(
         figsize=(left + width * cell_inch + 0.08, head + height * cell_inch + 0.08), dpi=110, facecolor="white"
