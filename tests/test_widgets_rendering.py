@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -151,3 +155,25 @@ def test_a_closed_worker_says_so() -> None:
     worker.close()
     with pytest.raises(RuntimeError, match="was closed"):
         worker.request(RenderJob(lambda ticket: None))
+
+
+LEAVES_AT_ONCE = """
+import atexit, threading
+names = lambda: [thread.name for thread in threading.enumerate()]
+atexit.register(lambda: print("at the end:", names()))  # runs last
+from fake_pipeline import FakePipeline, make_room
+from anchorgen_widgets.session import EditorSession
+EditorSession(FakePipeline(step_s=0.3), make_room()).render()
+print("drawing:", names())
+"""
+
+
+def test_no_thread_is_left_when_the_interpreter_ends() -> None:
+    folder = Path(__file__).parent
+    paths = [str(folder), str(folder.parent), str(folder.parent / "widgets")]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+    done = subprocess.run([sys.executable, "-c", LEAVES_AT_ONCE], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    drawing, end = done.stdout.splitlines()
+    assert "anchorgen-render" in drawing
+    assert "anchorgen-render" not in end

@@ -7,12 +7,15 @@ the order in which things happened.
 
 from __future__ import annotations
 
+import atexit
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 
 IDLE_S = 20.0
+END_S = 10.0
 
 
 class RenderCancelled(Exception):
@@ -107,6 +110,7 @@ class RenderWorker:
         self._running: Ticket | None = None
         self._thread: threading.Thread | None = None
         self._closed = False
+        _ALIVE.add(self)
 
     @property
     def is_busy(self) -> bool:
@@ -147,6 +151,13 @@ class RenderWorker:
         with self.lock:
             self._closed = True
             self.cancel()
+
+    def end(self, timeout_s: float = END_S) -> None:
+        """Closes, and waits until the thread has stopped at its next step. Must not be called with the lock held."""
+        self.close()
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(timeout_s)
 
     def wait_until_idle(self, timeout_s: float = 60.0) -> bool:
         """Blocks until nothing runs or waits; False if that took longer than `timeout_s`."""
@@ -199,3 +210,13 @@ class RenderWorker:
         if self._pending is None:
             self.on_idle()
         self._changed.notify_all()
+
+
+_ALIVE: weakref.WeakSet[RenderWorker] = weakref.WeakSet()
+
+
+@atexit.register
+def _end_all() -> None:
+    """A thread that is still inside a network when the interpreter goes down aborts the process."""
+    for worker in list(_ALIVE):
+        worker.end()
