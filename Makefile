@@ -25,7 +25,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 lab: $(STAMP)
-	$(BIN)/jupyter lab --ip=127.0.0.1 $(AS_ROOT) notebooks/00_quickstart.ipynb
+	$(BIN)/jupyter lab --ip=127.0.0.1 $(AS_ROOT) --LabApp.default_url=/lab/tree/notebooks/00_quickstart.ipynb
 
 demo: $(STAMP)
 	$(BIN)/python -m anchorgen demo --out out/demo.png

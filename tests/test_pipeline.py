@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from anchorgen.analysis.sweeps import sweep
 from anchorgen.decode.autoencoder import AutoencoderConfig
@@ -106,6 +107,8 @@ def test_other_latent_spaces_are_refused_with_advice(pipe, scene):
             call(alien)
     with pytest.raises(TypeError, match="expected a SceneLatent"):
         pipe.render("a bedroom")
+    with pytest.raises(TypeError, match="got Image; expected a SceneLatent"):
+        pipe.render(Image.new("RGB", (64, 64)))
     with pytest.raises(ValueError, match="at least 1"):
         pipe.sample(scene, n=0)
 
@@ -139,9 +142,11 @@ def test_latents_far_from_any_that_were_trained_give_no_blank_picture(pipe, scen
         pipe.render(scene.with_background(np.full_like(scene.background, 1e30)))
 
 
-def test_what_became_another_kind_keeps_its_id(pipe, scene):
-    drawn = pipe.sample(scene.release([f"{name}.appearance" for name in scene.ids if name]), seed=3)[0]
-    assert drawn.ids == scene.ids
+def test_what_became_another_kind_has_a_name_and_an_id_of_it(pipe, scene):
+    for drawn in pipe.sample(scene.release([f"{view.id}.appearance" for view in scene.objects]), n=3, seed=3):
+        for before, after in zip(scene.objects, drawn.objects, strict=True):
+            assert (after.id == before.id) == (after.label == before.label)
+            assert after.id.startswith(after.label.replace(" ", "-"))
 
 
 def test_save_and_load_give_the_same_pipeline(pipe, scene, tmp_path):

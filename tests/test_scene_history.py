@@ -216,10 +216,9 @@ def test_an_edit_forgets_what_was_undone_and_ends_are_said():
 
 
 def test_replace_and_labels_are_new_starts():
-    scene = ROOM.move("bed", right=0.1).with_labels({0: "table lamp", 3: "sofa"}, fresh_ids=[0])
+    scene = ROOM.move("bed", right=0.1).with_labels({0: "table lamp", 3: "sofa"})
     assert scene.history == ()
-    assert scene.ids[:4] == ("table-lamp-2", *ROOM.ids[1:4])
-    assert scene.labels[3] == "sofa"
+    assert scene.ids[:4] == ("table-lamp-2", "nightstand-1", "table-lamp-1", "sofa-1")
 
 
 def test_diff_says_what_changed():

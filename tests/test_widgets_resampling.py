@@ -82,3 +82,15 @@ def test_an_edit_during_resampling_wins_and_the_sample_is_dropped() -> None:
     assert len(session.scene.history) == 1
     assert any("dropped" in event.message for event in told if event.kind == "idle")
     assert not any(event.kind == "sampled" for event in told)
+
+
+def test_what_became_another_kind_stays_selected(session: EditorSession) -> None:
+    sample = session.pipe.sample
+    session.pipe.sample = lambda *args, **more: [scene.with_labels({0: "wardrobe"}) for scene in sample(*args, **more)]
+    session.select("bed-0")
+    session.resample("appearance")
+    after = drawn(session).scene
+    assert after.labels[0] == "wardrobe"
+    assert session.selected == after.ids[0] != "bed-0"
+    session.resample("layout")  # there is still something to resample
+    drawn(session)

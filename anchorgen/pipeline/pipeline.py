@@ -212,19 +212,18 @@ class AnchorgenPipeline:
         return [self._sampled(scene, drawn, report, k) for k in range(n)]
 
     def _sampled(self, scene: SceneLatent, drawn: SceneBatch, report: SampleReport, k: int) -> SceneLatent:
-        """Sample k as a scene, everything anchored; what became another kind is named so; new objects get fresh ids."""
+        """Sample k as a scene, everything anchored; an object whose kind is new gets that name and a fresh id."""
         new = scene.replace(
             **{name: getattr(drawn, name)[k].cpu().numpy() for name in LATENT_ARRAYS if name not in ("up", "floor")},
             anchors=Anchors.keep(scene.num_slots),
         )
-        fresh = [slot for slot in range(scene.num_slots) if new.presence[slot] and not scene.presence[slot]]
         names = {
             slot: self.config.categories[int(report.label[k, slot])]
             for slot in range(scene.num_slots)
             if new.presence[slot] and report.label[k, slot] >= 0
         }
         renamed = {slot: name for slot, name in names.items() if name != scene.labels[slot]}
-        return new.with_labels(renamed, fresh) if renamed else new
+        return new.with_labels(renamed) if renamed else new
 
     @torch.no_grad()
     def render(
@@ -253,6 +252,8 @@ class AnchorgenPipeline:
         """
         whole_number("seed", seed)
         single = isinstance(scene, SceneLatent)
+        if not single and not isinstance(scene, Sequence):
+            self._check(scene)  # says what was got
         scenes = [scene] if single else list(scene)
         for item in scenes:
             self._check(item)

@@ -61,6 +61,8 @@ def save_scene(scene: SceneLatent, path: str | os.PathLike[str]) -> None:
         metadata |= _names(scene.origin, "origin.")
     data = safetensors.numpy.save({name: np.array(a, order="C") for name, a in tensors.items()}, metadata)
     _checked_header(data[: MAX_HEADER_BYTES + 8], len(data))
+    if not Path(path).parent.is_dir():
+        raise FileNotFoundError(f"no folder {str(Path(path).parent)!r} to save {Path(path).name!r} in; make it first")
     _write_atomically(Path(path), data)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -147,9 +147,9 @@ class SceneLatent(SceneVerbs):
         """A copy with other values. It is a new start, with no history, since no verb says what was changed."""
         return dataclasses.replace(self, **{**_NO_HISTORY, **changes})
 
-    def with_labels(self, labels: Mapping[int, str], fresh_ids: Collection[int] = ()) -> SceneLatent:
-        """Slots named anew, those in `fresh_ids` with new ids too: what a prior has sampled. A new start, as `replace`."""
-        ids = ["" if slot in fresh_ids else name for slot, name in enumerate(self.ids)]
+    def with_labels(self, labels: Mapping[int, str]) -> SceneLatent:
+        """Slots named anew, each with a fresh id: for objects that a prior has sampled. A new start, as `replace`."""
+        ids = ["" if slot in labels else name for slot, name in enumerate(self.ids)]
         return self.replace(
             labels=tuple(labels.get(slot, name) for slot, name in enumerate(self.labels)), ids=tuple(ids)
         )

@@ -44,6 +44,11 @@ class ObjectView:
     up: np.ndarray
     floor: np.ndarray
 
+    def __repr__(self) -> str:
+        centre, size = (", ".join(f"{x:.2f}" for x in row) for row in (self.translation, self.scale))
+        state = "" if self.present else ", removed"
+        return f"ObjectView {self.name!r} ({self.label or 'no label'}{state}): centre {centre} m, size {size} m"
+
     @property
     def name(self) -> str:
         """What to call it in a message: its id, else its slot."""

@@ -297,6 +297,9 @@ class EditorSession:
 
     def _take_sample(self, sampled: SceneLatent, what: str) -> None:
         self._tell("sampled", what)
+        if self._selected:  # stays selected, also where it became another kind and has an id of that
+            slot = self._scene.ids.index(self._selected)
+            self._selected = sampled.ids[slot] if sampled.presence[slot] else ""
         self._commit(sampled, f"resample {what}")
 
     def _draw_stages(self, ticket: Ticket, scene: SceneLatent, seed: int) -> None:

@@ -162,7 +162,7 @@ function drawHandles(state, layer) {
   const box = state.boxes.find((one) => one.id === state.selected);
   if (box) {
     const { camera, up } = state.room;
-    const taken = [];
+    const taken = [camera.project(box.t)]; // its middle is where one grabs the box itself
     const near = (pixel) => taken.some((other) => length(minus(other, pixel)) < HANDLE_GAP_PX);
     const put = (name, pixel, color, label) => {
       const held = state.gesture?.handle === name;
