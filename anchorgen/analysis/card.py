@@ -78,8 +78,8 @@ def figures_table(results: dict[str, dict[str, Any]]) -> str:
         rows.append(f"| {words.format(**figures)} | {value} |")
     commands = ", ".join(f"`{result['command']}`" for result in results.values())
     how = (
-        f"{decoder['rooms']} held-out rooms and {decoder['moves']} moves, means over {decoder['noise_seeds']} noise seeds, "
-        f"± 95% by room; {results['decoder']['machine']}. Printed by {commands}; whole in `docs/results`."
+        f"{decoder['rooms']} held-out rooms and {decoder['moves']} moves; the decoder's pictures over "
+        f"{decoder['noise_seeds']} noise seeds, the encoder's over one; ± 95% by room; {results['decoder']['machine']}. Printed by {commands}; whole in `docs/results`."
     )
     return "\n".join([*rows, "", how])
 

@@ -16,7 +16,7 @@ _OCTAVES = 3
 
 class VoxelColours(nn.Module):
     """Reads an object's colours back out of its noisy tokens f, at places of its surface: a field, as in an
-    autoencoder. Flow matching alone teaches hues slowly: a coloured duvet changes its loss by a hundredth."""
+    autoencoder. Flow matching alone teaches hues slowly: they are a small part of its loss."""
 
     def __init__(self, num_tokens: int, channels: int, noise: float = 0.1):
         super().__init__()

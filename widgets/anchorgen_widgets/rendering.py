@@ -143,6 +143,7 @@ class RenderWorker:
         with self.lock:
             self.generation += 1
             self.valid_from = self.generation
+            self.last_error = None
             self._drop_pending()
             self._changed.notify_all()
 
