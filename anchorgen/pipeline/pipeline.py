@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -252,7 +252,7 @@ class AnchorgenPipeline:
         """
         whole_number("seed", seed)
         single = isinstance(scene, SceneLatent)
-        if not single and not isinstance(scene, Sequence):
+        if not single and not isinstance(scene, Iterable):
             self._check(scene)  # says what was got
         scenes = [scene] if single else list(scene)
         for item in scenes:

@@ -190,8 +190,10 @@ def _checked_header(start: bytes, size: int) -> dict[str, str]:
 
 
 def _check_version(text: Any) -> None:
+    if not isinstance(text, str):  # JSON knows infinities, which no int can be
+        raise SceneFileError(f"format_version is {text!r}; expected a number, written as a string")
     try:
-        version = int(text) if isinstance(text, str) else int("not a string")
+        version = int(text)
     except ValueError:
         raise SceneFileError(f"format_version is {text!r}; expected a number") from None
     if version > FORMAT_VERSION:
