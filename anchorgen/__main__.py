@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 TRAINERS = ("vae", "decoder", "scene_latents", "prior", "encoder", "bundle")
 BENCHMARKS = ("startup", "decoder", "encoder")
@@ -27,23 +30,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m anchorgen", description="Anchored generation: data, training, benchmarks, demo."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    data = commands.add_parser("data", help="render rooms, look at them").add_subparsers(required=True, metavar="WHAT")
-    render = data.add_parser("render", help="render rooms into shards; goes on where it stopped")
-    render.add_argument("--count", type=int, required=True, help="rooms in all; raise it later to extend the folder")
-    render.add_argument(
-        "--split", choices=("train", "val", "test"), default="train", help="which seeds (default: train)"
-    )
-    render.add_argument("--seed", type=int, help="first seed, instead of the split's own")
-    render.add_argument("--out", type=Path, help="folder (default: worlds/SPLIT in the cache)")
-    render.add_argument("--size", type=int, default=128, help="pixels a side")
-    render.add_argument("--spp", type=int, default=16, help="samples a pixel")
-    render.add_argument("--workers", type=int, default=1, help="processes")
-    render.add_argument("--threads", type=int, default=1, help="renderer threads of each process")
-    render.set_defaults(run=_render)
-    inspect = data.add_parser("inspect", help="contact sheet and counts of a folder of rooms")
-    inspect.add_argument("folder", type=Path)
-    inspect.add_argument("--out", type=Path, default=Path("out/contact-sheet.png"))
-    inspect.set_defaults(run=_inspect)
+    data = commands.add_parser("data", help="render rooms, look at them, pack them")
+    _add_data_commands(data.add_subparsers(required=True, metavar="WHAT"))
     train = commands.add_parser("train", help=f"train a network: {', '.join(TRAINERS)} (each has --help)")
     train.add_argument("network", choices=TRAINERS)
     bench = commands.add_parser("bench", help=f"measure: {', '.join(BENCHMARKS)}")
@@ -57,27 +45,122 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_data_commands(data: Any) -> None:
+    render = data.add_parser("render", help="render rooms into shards; goes on where it stopped")
+    render.add_argument("--count", type=int, required=True, help="rooms in all; raise it later to extend the folder")
+    render.add_argument(
+        "--split", choices=("train", "val", "test"), default="train", help="which seeds (default: train)"
+    )
+    render.add_argument("--seed", type=int, help="first seed, instead of the split's own")
+    render.add_argument("--out", type=Path, help="folder (default: worlds/2/SPLIT in the cache)")
+    render.add_argument("--shard-size", type=int, default=64, help="rooms a shard")
+    render.add_argument("--size", type=int, default=128, help="pixels a side")
+    render.add_argument("--spp", type=int, default=20, help="samples a pixel")
+    render.add_argument("--workers", type=int, default=1, help="processes")
+    render.add_argument("--threads", type=int, default=1, help="renderer threads of each process")
+    render.set_defaults(run=_render)
+    inspect = data.add_parser("inspect", help="contact sheet, figures, tables and checksums of a folder of rooms")
+    inspect.add_argument("folder", type=Path)
+    inspect.add_argument("--out", type=Path, default=Path("out/rooms"), help="folder, or the contact sheet's name.png")
+    inspect.add_argument("--limit", type=int, help="rooms to read (default: all)")
+    inspect.set_defaults(run=_inspect)
+    pack = data.add_parser("pack", help="a folder of rooms in a compact form, for training elsewhere")
+    pack.add_argument("folder", type=Path)
+    pack.add_argument("--out", type=Path, required=True, help="folder of the pack")
+    pack.add_argument("--quality", type=int, default=92, help="of the WebP pictures")
+    pack.add_argument("--voxels", type=int, default=96, help="at most, an object")
+    pack.add_argument("--workers", type=int, default=1, help="processes")
+    pack.set_defaults(run=_pack)
+    layouts = data.add_parser("layouts", help="boxes and cameras of many rooms, without pictures")
+    layouts.add_argument("--count", type=int, default=20_000, help="rooms")
+    layouts.add_argument("--split", choices=("train", "val", "test"), default="test", help="which seeds")
+    layouts.add_argument("--out", type=Path, help="file (default: worlds/2/layouts-SPLIT.safetensors in the cache)")
+    layouts.add_argument("--workers", type=int, default=1, help="processes")
+    layouts.set_defaults(run=_layouts)
+    evaluation = data.add_parser("evaluation", help="the fixed evaluation set: 100 test rooms, nine edits of each")
+    evaluation.add_argument("--count", type=int, default=100, help="scenes; fewer make a prefix of the same set")
+    evaluation.add_argument("--out", type=Path, help="folder (default: evaluation/2 in the cache)")
+    evaluation.add_argument("--size", type=int, default=128, help="pixels a side")
+    evaluation.add_argument("--supersample", type=int, default=2, help="film pixels a side of each")
+    evaluation.add_argument("--spp", type=int, default=64, help="samples a film pixel")
+    evaluation.add_argument("--workers", type=int, default=1, help="processes")
+    evaluation.add_argument("--checksum", action="store_true", help="print that of the specification, render nothing")
+    evaluation.set_defaults(run=_evaluation)
+
+
 def _render(options: argparse.Namespace) -> None:
-    from anchorgen.analysis.held_out import cache_folder
+    from anchorgen.data.cache import split_folder
     from anchorgen.data.splits import FIRST_SEED
     from anchorgen.train.render_data import render_dataset
 
     seed = FIRST_SEED[options.split] if options.seed is None else options.seed
-    out = options.out or cache_folder() / "worlds" / options.split
-    sizes = {name: getattr(options, name) for name in ("size", "spp", "workers", "threads")}
-    try:
+    out = options.out or split_folder(options.split)
+    sizes = {name: getattr(options, name) for name in ("size", "spp", "workers", "threads", "shard_size")}
+    with _plain_errors("data render", out):
         manifest = render_dataset(options.count, seed, out, **sizes)
-    except ValueError as error:
-        raise SystemExit(f"anchorgen data render: {error}") from None
     failures = {s: why for shard in manifest["shards"].values() for s, why in shard["failures"].items()}
-    rooms = sum(shard["records"] for shard in manifest["shards"].values())
-    print(f"{rooms} rooms in {out}" + (f"; {len(failures)} failed: {failures}" if failures else ""))
+    print(f"{manifest['records']} rooms in {out}" + (f"; {len(failures)} failed: {failures}" if failures else ""))
 
 
 def _inspect(options: argparse.Namespace) -> None:
     from anchorgen.analysis.inspect_data import inspect_folder
 
-    inspect_folder(options.folder, options.out)
+    with _plain_errors("data inspect", options.out):
+        inspect_folder(options.folder, options.out, options.limit)
+
+
+def _pack(options: argparse.Namespace) -> None:
+    from anchorgen.data.pack_folder import bytes_by_kind, pack_folder
+
+    with _plain_errors("data pack", options.out):
+        pack = pack_folder(
+            options.folder,
+            options.out,
+            quality=options.quality,
+            num_voxels=options.voxels,
+            workers=options.workers,
+        )
+    rooms = max(pack["records"], 1)
+    kinds = ", ".join(f"{name} {size / rooms:,.0f}" for name, size in bytes_by_kind(options.out).items())
+    print(f"{pack['records']:,} rooms in {options.out}: {pack['bytes']:,} bytes, parts: {len(pack['parts'])}")
+    print(f"{pack['bytes'] / rooms:,.0f} bytes a room: {kinds}")
+
+
+def _layouts(options: argparse.Namespace) -> None:
+    from anchorgen.data.cache import worlds_folder
+    from anchorgen.train.render_layouts import render_layouts
+
+    out = options.out or worlds_folder() / f"layouts-{options.split}.safetensors"
+    with _plain_errors("data layouts", out):
+        layouts = render_layouts(options.count, options.split, out, workers=options.workers)
+    failures = layouts.facts["failures"]
+    print(f"{len(layouts):,} rooms, {len(layouts.category):,} objects of {len(layouts.categories)} classes in {out}")
+    if failures:
+        print(f"{len(failures)} failed: {failures}")
+
+
+def _evaluation(options: argparse.Namespace) -> None:
+    from anchorgen.analysis.evaluation_render import render_evaluation, specification_checksum
+    from anchorgen.analysis.evaluation_set import evaluation_folder
+
+    if options.checksum:
+        return print(specification_checksum(options.workers))
+    out = options.out or evaluation_folder()
+    sizes = {name: getattr(options, name) for name in ("size", "supersample", "spp", "workers")}
+    with _plain_errors("data evaluation", out):
+        made = render_evaluation(out, options.count, **sizes)
+    print(f"{made['count']} scenes in {out}: {made['bytes']:,} bytes; edits that show little: {made['shows_little']}")
+
+
+@contextmanager
+def _plain_errors(command: str, out: Path) -> Iterator[None]:
+    """What ends a job as one line instead of a traceback."""
+    from anchorgen.data.explain import ENDINGS, why_it_ended
+
+    try:
+        yield
+    except ENDINGS as error:
+        raise SystemExit(f"anchorgen {command}: {why_it_ended(error, out)}") from None
 
 
 def _bench(options: argparse.Namespace) -> None:

@@ -2,64 +2,81 @@
 
 from __future__ import annotations
 
-import json
+import dataclasses
+import errno
 import tarfile
+import time
 import warnings
 
 import numpy as np
 import pytest
+from record_helpers import assert_equal, make_record
 
-from anchorgen.data.records import Record, decode_record, encode_record
-from anchorgen.data.shards import list_shards, read_manifest, read_records, shard_path, write_shard
+from anchorgen.data import shards
+from anchorgen.data.cache import split_folder
+from anchorgen.data.quantise import depth_to_mm, mm_to_depth, normals_to_rgb, rgb_to_normals
+from anchorgen.data.records import PICTURE_MEMBERS, decode_record, encode_record
+from anchorgen.data.shards import read_records, shard_path, write_shard
 from anchorgen.data.splits import FIRST_SEED, split_of
-from anchorgen.scene.truth import WorldTruth
-from anchorgen.train import render_data
-
-
-def make_record(seed: int = 0, num_objects: int = 3) -> Record:
-    rng = np.random.default_rng(seed)
-    counts = rng.integers(5, 20, num_objects)
-    truth = WorldTruth(
-        translation=rng.normal(size=(num_objects, 3)).astype(np.float32),
-        quat_wxyz=rng.normal(size=(num_objects, 4)).astype(np.float32),
-        scale=rng.random((num_objects, 3)).astype(np.float32),
-        labels=("bed",) * num_objects,
-        ids=tuple(f"bed-{i}" for i in range(num_objects)),
-        visible_px=rng.integers(30, 999, num_objects).astype(np.int32),
-        voxel_coords=tuple(rng.integers(0, 64, (n, 3)).astype(np.uint8) for n in counts),
-        voxel_feats=tuple(rng.integers(0, 256, (n, 8)).astype(np.uint8) for n in counts),
-        focal=np.array([0.8, 0.9], np.float32),
-        up=np.array([0, -1, 0], np.float32),
-        floor=-1.4567890123,
-        walls=rng.normal(size=(4, 4)).astype(np.float32),
-    )
-    image = rng.integers(0, 256, (16, 16, 3)).astype(np.uint8)
-    instance = rng.integers(-1, max(num_objects, 1), (16, 16)).astype(np.int16)
-    return Record(f"room-{seed:08d}", image, instance, truth, {"scene": {"seed": seed}, "spp": 16})
-
-
-def assert_equal(a: Record, b: Record) -> None:
-    assert (a.key, a.meta, a.truth.labels, a.truth.ids, a.truth.floor) == (
-        b.key,
-        b.meta,
-        b.truth.labels,
-        b.truth.ids,
-        b.truth.floor,
-    )
-    for name in ("translation", "quat_wxyz", "scale", "visible_px", "focal", "up", "walls"):
-        np.testing.assert_array_equal(getattr(a.truth, name), getattr(b.truth, name))
-    np.testing.assert_array_equal(a.image, b.image)
-    np.testing.assert_array_equal(a.instance, b.instance)
-    for x, y in zip(
-        a.truth.voxel_coords + a.truth.voxel_feats, b.truth.voxel_coords + b.truth.voxel_feats, strict=True
-    ):
-        np.testing.assert_array_equal(x, y)
 
 
 @pytest.mark.parametrize("num_objects", [0, 1, 5])
 def test_a_record_comes_back_exactly(num_objects):
     record = make_record(3, num_objects)
     assert_equal(decode_record(record.key, encode_record(record)), record)
+
+
+def test_depth_and_normals_are_rounded_once_and_little():
+    record = make_record(4)
+    depth = np.full((16, 16), 3.14159265, np.float32)
+    depth[0, :3] = np.nan, np.inf, 99.0
+    normals = np.full((16, 16, 3), 1 / np.sqrt(3), np.float32)
+    normals[0, 0], normals[0, 1] = np.nan, 0
+    rounded = dataclasses.replace(record, depth=depth, normals=normals)
+    again = dataclasses.replace(rounded)
+    np.testing.assert_array_equal(again.depth, rounded.depth)
+    np.testing.assert_array_equal(again.normals, rounded.normals)
+    assert list(rounded.depth[0, :3]) == pytest.approx([0, 0, 65.535])
+    assert np.abs(rounded.depth[1:] - depth[1:]).max() <= 5.1e-4
+    assert not rounded.normals[0, :2].any()
+    assert np.abs(rounded.normals[1:] - normals[1:]).max() <= 1 / 254 + 1e-6
+
+
+def test_every_number_of_the_two_codes_comes_back():
+    mm = np.arange(2**16).reshape(256, 256).astype(np.uint16)
+    np.testing.assert_array_equal(depth_to_mm(mm_to_depth(mm)), mm)
+    rgb = np.repeat(np.arange(1, 256).astype(np.uint8)[None, :, None], 3, -1)
+    np.testing.assert_array_equal(normals_to_rgb(rgb_to_normals(rgb)), rgb)
+
+
+def test_a_record_of_an_older_format_is_named(tmp_path):
+    record = make_record(5)
+    members = encode_record(record)
+    del members["depth.png"], members["normals.webp"]
+    with pytest.raises(ValueError, match=f"{record.key} .*older format; render it again"):
+        decode_record(record.key, members)
+
+
+def test_a_key_with_a_dot_is_refused():
+    with pytest.raises(ValueError, match="without a dot"):
+        dataclasses.replace(make_record(), key="room.1")
+
+
+def test_encoding_is_fast():
+    record = make_record(6)
+    y, x = np.mgrid[0:128, 0:128]
+    image = np.stack([x, y, x ^ y], -1).astype(np.uint8)
+    normals = np.dstack([np.sin(x / 9), np.cos(x / 9), np.zeros((128, 128))])
+    large = dataclasses.replace(
+        record, image=image, instance=(x // 40).astype(np.int16), depth=1 + x / 50, normals=normals
+    )
+    encode_record(large)
+    seconds = []
+    for _ in range(5):
+        started = time.perf_counter()
+        encode_record(large)
+        seconds.append(time.perf_counter() - started)
+    assert min(seconds) < 0.04
 
 
 def test_a_shard_comes_back_and_equal_records_give_equal_bytes(tmp_path):
@@ -107,48 +124,39 @@ def test_splits_do_not_meet():
         split_of(-1)
 
 
-def test_rendering_resumes_where_it_stopped(tmp_path, monkeypatch):
-    monkeypatch.setattr(render_data, "SHARD_SIZE", 2)
-    monkeypatch.setattr(render_data, "_limit_threads", lambda threads: None)
-    monkeypatch.setattr(render_data, "render_record", lambda seed, size, spp: _fake(seed))
-    monkeypatch.setattr(render_data, "_rendered", _inline)
-    whole = render_data.render_dataset(6, 100, tmp_path / "whole", progress=False)
-    assert whole["shards"]["1"]["failures"] == {"103": "RuntimeError: unlucky"}
-    render_data.render_dataset(4, 100, tmp_path / "parts", progress=False)
-    first = shard_path(tmp_path / "parts", 0)
-    stamp = first.stat().st_mtime_ns
-    render_data.render_dataset(6, 100, tmp_path / "parts", progress=False)
-    assert first.stat().st_mtime_ns == stamp  # kept, not rendered again
-    for a, b in zip(list_shards(tmp_path / "whole"), list_shards(tmp_path / "parts"), strict=True):
-        assert a.read_bytes() == b.read_bytes()
-    assert read_manifest(tmp_path / "whole") == read_manifest(tmp_path / "parts")
-    manifest = read_manifest(tmp_path / "parts")
-    del manifest["shards"]["1"]  # as if killed before the entry was written
-    (tmp_path / "parts" / "manifest.json").write_text(json.dumps(manifest))
-    render_data.render_dataset(6, 100, tmp_path / "parts", progress=False)
-    assert read_manifest(tmp_path / "whole") == read_manifest(tmp_path / "parts")
-    with pytest.raises(ValueError, match="holds data"):
-        render_data.render_dataset(6, 999, tmp_path / "parts", progress=False)
+def test_reading_without_pictures_gives_the_same_facts(tmp_path):
+    records = [make_record(i) for i in range(3)]
+    write_shard(shard_path(tmp_path, 0), records)
+    for fast, whole in zip(read_records(tmp_path, pictures=False), records, strict=True):
+        assert {getattr(fast, name).size for name in ("image", "instance", "depth", "normals")} == {0}
+        pictures = {name: getattr(whole, name) for name in ("image", "instance", "depth", "normals")}
+        assert_equal(dataclasses.replace(fast, **pictures), whole)
 
 
-def test_what_ails_the_machine_ends_the_job_and_writes_no_empty_shard(tmp_path, monkeypatch):
-    def no_denoiser(seed: int, size: int, spp: int) -> Record:
-        raise ImportError("no pyoidn")
-
-    monkeypatch.setattr(render_data, "_limit_threads", lambda threads: None)
-    monkeypatch.setattr(render_data, "render_record", no_denoiser)
-    monkeypatch.setattr(render_data, "_rendered", _inline)
-    with pytest.raises(ImportError, match="pyoidn"):
-        render_data.render_dataset(1, 0, tmp_path, progress=False)
-    assert not list_shards(tmp_path)
+def test_a_sample_has_the_members_that_are_documented(tmp_path):
+    write_shard(shard_path(tmp_path, 0), [make_record(1)])
+    with tarfile.open(shard_path(tmp_path, 0)) as tar:
+        endings = {name.partition(".")[2] for name in tar.getnames()}
+    assert endings == {*PICTURE_MEMBERS, "safetensors", "json"}
 
 
-def _fake(seed: int) -> Record:
-    if seed == 103:
-        raise RuntimeError("unlucky")
-    return make_record(seed)
+def test_a_failed_write_leaves_the_old_shard_and_nothing_half_written(tmp_path, monkeypatch):
+    path = shard_path(tmp_path, 0)
+    write_shard(path, [make_record(1)])
+    before = path.read_bytes()
+
+    def full_at_the_second(record):
+        if record.key == "room-00000003":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return encode_record(record)
+
+    monkeypatch.setattr(shards, "encode_record", full_at_the_second)
+    with pytest.raises(OSError, match="No space"):
+        write_shard(path, [make_record(2), make_record(3)])
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+    assert path.read_bytes() == before
 
 
-def _inline(jobs: list[tuple], workers: int):
-    """In this process, where the monkeypatched parts are."""
-    return map(render_data._render_shard, jobs)
+def test_every_version_of_the_world_has_its_own_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("ANCHORGEN_CACHE", str(tmp_path))
+    assert split_folder("train") == tmp_path / "worlds" / "2" / "train"

@@ -11,6 +11,7 @@ from tqdm.auto import tqdm
 
 from anchorgen.analysis.held_out import TruePair, test_records, true_moves
 from anchorgen.analysis.metrics import laplacian_energy, mean_and_interval, mse, psnr, ssim
+from anchorgen.data.cache import split_folder
 from anchorgen.data.records import Record
 from anchorgen.data.shards import read_records
 from anchorgen.pipeline.pipeline import AnchorgenPipeline, load
@@ -90,7 +91,7 @@ def edited(scene: SceneLatent, pair: TruePair) -> SceneLatent:
 
 def _true_scenes(pipe: AnchorgenPipeline, pair: TruePair) -> tuple[SceneLatent, SceneLatent]:
     """True latents before the edit, and those of the after-room (its own boxes, voxels and background)."""
-    from anchorgen.world.counterfactual import apply_edit
+    from anchorgen.world.edits import apply_edit
     from anchorgen.world.render import render
     from anchorgen.world.truth import slot_instances, truth_slots, world_truth
     from anchorgen.world.types import WorldScene
@@ -98,8 +99,8 @@ def _true_scenes(pipe: AnchorgenPipeline, pair: TruePair) -> tuple[SceneLatent, 
     record = pair.record
     before = pipe.latents(record.truth, record.image, record.instance)
     world = apply_edit(WorldScene.from_json(record.meta["scene"]), pair.edit)
-    instance = render(world, len(record.image), spp=1, denoise=False).instance
-    truth = world_truth(world, instance)
+    rendering = render(world, len(record.image), spp=1, denoise=False)
+    truth, instance = world_truth(world, rendering), rendering.instance
     after = pipe.latents(truth, pair.after, slot_instances(instance, truth_slots(world, instance)))
     return before, after
 
@@ -110,10 +111,8 @@ def training_mean(pipe: AnchorgenPipeline) -> np.ndarray:
     Raises:
         FileNotFoundError: none are rendered; the message gives the command.
     """
-    from anchorgen.analysis.held_out import cache_folder
-
     total, count = np.zeros((pipe.image_size, pipe.image_size, 3)), 0
-    for record in read_records(cache_folder() / "worlds" / "train", stop=2000):
+    for record in read_records(split_folder("train"), stop=2000):
         total, count = total + record.image, count + 1
     if not count:
         raise FileNotFoundError(

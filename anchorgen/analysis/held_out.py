@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 from tqdm.auto import tqdm
 
+from anchorgen.data.cache import cache_folder, split_folder
 from anchorgen.data.records import Record
 from anchorgen.data.shards import read_records
 from anchorgen.geometry import project
 from anchorgen.world.camera import to_camera
-from anchorgen.world.counterfactual import Edit, apply_edit, impossibilities, influence_mask
+from anchorgen.world.checks import impossibilities
+from anchorgen.world.counterfactual import influence_mask
+from anchorgen.world.edits import Edit, apply_edit
 from anchorgen.world.types import WorldScene
 
 MIN_INFLUENCE_PX = 60
-
-
-def cache_folder() -> Path:
-    """`$ANCHORGEN_CACHE`, or `~/.cache/anchorgen`."""
-    return Path(os.environ.get("ANCHORGEN_CACHE", Path.home() / ".cache" / "anchorgen"))
 
 
 def test_records(count: int) -> list[Record]:
@@ -33,7 +29,7 @@ def test_records(count: int) -> list[Record]:
     Raises:
         FileNotFoundError: too few are rendered; the message gives the command.
     """
-    folder = cache_folder() / "worlds" / "test"
+    folder = split_folder("test")
     records = list(read_records(folder, stop=count)) if folder.is_dir() else []
     if len(records) < count:
         command = f"python -m anchorgen data render --split test --count {count}"

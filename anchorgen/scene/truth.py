@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+WORLD_VERSION = 2  # raise it whenever the same seed would give another room or picture
 VOXEL_GRID = 64
 VOXEL_CHANNELS = 8  # colour 3, normal 3 (mapped to [0, 1]), emission, gloss
 
@@ -21,6 +22,8 @@ class WorldTruth:
         labels: category of each object.
         ids: stable name of each object.
         visible_px: `[M]` int32, pixels of it that show at 128 px.
+        visible_share: `[M]` float32 in [0, 1], share of the surface facing the camera that is in the picture and not
+            behind another object; 1 where nothing hides it.
         voxel_coords: per object `[V, 3]` uint8 in a 64^3 grid around the object, isotropic: the longest side of its
             box spans the grid (as in SAM 3D's SLAT).
         voxel_feats: per object `[V, 8]` uint8: linear colour, normal in the object frame, emission, gloss; 255 = 1.
@@ -36,6 +39,7 @@ class WorldTruth:
     labels: tuple[str, ...]
     ids: tuple[str, ...]
     visible_px: np.ndarray
+    visible_share: np.ndarray
     voxel_coords: tuple[np.ndarray, ...]
     voxel_feats: tuple[np.ndarray, ...]
     focal: np.ndarray

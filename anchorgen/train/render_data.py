@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import hashlib
 import traceback
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+import warnings
+from collections.abc import Sequence
+from functools import lru_cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from tqdm.auto import tqdm
 
+from anchorgen.data.atomic import file_sha256, partial_path
+from anchorgen.data.lanes import run_jobs
+from anchorgen.data.manifest import codes, read_manifest, summarised, write_manifest
 from anchorgen.data.records import Record
-from anchorgen.data.shards import SHARD_SIZE, read_manifest, shard_path, write_manifest, write_shard
+from anchorgen.data.shards import SHARD_SIZE, shard_path, write_shard
 from anchorgen.data.splits import split_of
+from anchorgen.scene.truth import WORLD_VERSION
 
-WORLD_VERSION = 1  # raise it whenever the same seed would give another room or picture
-_SHARDS_PER_WORKER = 4  # then a fresh process: the renderer keeps a little memory of every scene
+_NO_PART_OF_THE_LOOK = ("__init__", "boxes", "by_hand", "checks", "counterfactual", "edits", "programs", "selection")
+_SHARDS_PER_PROCESS = 4  # then a fresh process: the renderer keeps a little memory of every scene
 
 
 def render_record(seed: int, size: int, spp: int) -> Record:
@@ -27,7 +34,7 @@ def render_record(seed: int, size: int, spp: int) -> Record:
 
     scene = sample_scene(seed)
     picture = render(scene, size, spp, seed=seed % 2**31)
-    truth = world_truth(scene, picture.instance)
+    truth = world_truth(scene, picture.instance, picture.depth)
     instance = slot_instances(picture.instance, truth_slots(scene, picture.instance))
     meta = {
         "scene": scene.to_json(),
@@ -36,8 +43,18 @@ def render_record(seed: int, size: int, spp: int) -> Record:
         "size": size,
         "split": split_of(seed),
         "world": WORLD_VERSION,
+        "objects": _all_objects(scene.objects, picture.instance),
     }
-    return Record(f"room-{seed:08d}", picture.image, instance, truth, meta)
+    return Record(f"room-{seed:08d}", picture.image, instance, picture.depth, picture.normals, truth, meta)
+
+
+def _all_objects(objects: Sequence[Any], instance: np.ndarray) -> list[dict[str, Any]]:
+    """Every object of the room, also without a slot; `visible_px` as at 128 px."""
+    shown = np.bincount(instance[instance >= 0].ravel(), minlength=len(objects)) * (128 / len(instance)) ** 2
+    return [
+        {"id": o.id, "category": o.category, "visible_px": round(float(px))}
+        for o, px in zip(objects, shown, strict=True)
+    ]
 
 
 def render_dataset(
@@ -46,72 +63,88 @@ def render_dataset(
     out: Path,
     *,
     size: int = 128,
-    spp: int = 16,
+    spp: int = 20,
     workers: int = 1,
     threads: int = 1,
+    shard_size: int = SHARD_SIZE,
     progress: bool = True,
 ) -> dict[str, Any]:
     """Renders scenes `seed` to `seed + count - 1`; shards that are there already are kept, so a stopped job goes on.
 
     Args:
-        count: scenes in all; raise it later to extend the folder. Rounded up to whole shards of 64.
+        count: scenes in all; raise it later to extend the folder. Rounded up to whole shards.
         seed: of the first scene.
-        out: folder; the same seed, size and spp belong to one folder.
+        out: folder; the same seed, size, spp and shard size belong to one folder.
         size, spp: of the pictures.
         workers: processes; threads: renderer threads of each.
+        shard_size: scenes a shard.
         progress: a bar on stderr.
 
     Returns:
-        The manifest: settings, and per shard its seeds, the number of records and the failures with their reasons.
+        The manifest: settings, totals, and per shard its seeds, records, failures with reasons, checksum and code.
 
     Raises:
-        ValueError: the folder holds data of other settings, or a negative seed.
-        ImportError, OSError, MemoryError: what ends a worker; shards that are done stay.
+        ValueError: the folder holds data of other settings, or a number is out of range.
+        BrokenProcessPool: a worker was killed. ImportError, OSError, MemoryError: what ends a worker. Shards that are
+            done stay in all these cases, and nothing half-written does.
+
+    Warns:
+        RuntimeWarning: some shards that are there were rendered by other code.
     """
-    if count < 1 or workers < 1 or threads < 1:
-        raise ValueError(f"got count={count}, workers={workers}, threads={threads}; expected at least 1 each")
+    if min(count, workers, threads, shard_size, size, spp) < 1:
+        got = {"count": count, "size": size, "spp": spp, "workers": workers, "threads": threads}
+        raise ValueError(f"got {got | {'shard_size': shard_size}}; expected at least 1 each")
     split_of(seed)
-    out.mkdir(parents=True, exist_ok=True)
-    manifest = read_manifest(out)
-    settings = {"seed": seed, "size": size, "spp": spp, "shard_size": SHARD_SIZE, "world": WORLD_VERSION}
-    if manifest.get("settings", settings) != settings:
-        raise ValueError(f"{out} holds data of {manifest['settings']}; got {settings}; choose another --out")
-    manifest["settings"] = settings
-    indices = range((count + SHARD_SIZE - 1) // SHARD_SIZE)
+    settings = {"seed": seed, "size": size, "spp": spp, "shard_size": shard_size, "world": WORLD_VERSION}
+    manifest = _manifest_of(out, settings)
+    indices = range((count + shard_size - 1) // shard_size)
     # A shard without its entry (killed between the two files) is rendered again, or its failures would be lost.
     missing = [i for i in indices if str(i) not in manifest["shards"] or not shard_path(out, i).exists()]
-    jobs = [(i, seed + i * SHARD_SIZE, str(out), size, spp, threads) for i in missing]
-    bar = tqdm(
-        total=len(indices) * SHARD_SIZE,
-        initial=(len(indices) - len(missing)) * SHARD_SIZE,
-        unit="room",
-        disable=not progress,
-    )
-    with bar:
-        for index, entry in _rendered(jobs, workers):
+    _warn_of_other_code(out, manifest, missing)
+    jobs = [(i, seed + i * shard_size, shard_size, str(out), size, spp, threads) for i in missing]
+    done = (len(indices) - len(missing)) * shard_size
+    with tqdm(total=len(indices) * shard_size, initial=done, unit="room", disable=not progress) as bar:
+        _render_shards(jobs, workers, out, manifest, bar)
+    return summarised(manifest, version("anchorgen"))
+
+
+def _manifest_of(out: Path, settings: dict[str, Any]) -> dict[str, Any]:
+    out.mkdir(parents=True, exist_ok=True)
+    manifest = read_manifest(out)
+    if manifest.get("settings", settings) != settings:
+        raise ValueError(f"{out} holds data of {manifest['settings']}; got {settings}; choose another --out")
+    return {**manifest, "settings": settings}
+
+
+def _render_shards(jobs: list[tuple], workers: int, out: Path, manifest: dict[str, Any], bar: Any) -> None:
+    """Enters each shard into the manifest as it is done."""
+    try:
+        for index, entry in run_jobs(_render_shard, jobs, workers, _SHARDS_PER_PROCESS):
             manifest["shards"][str(index)] = entry
-            write_manifest(out, manifest)
-            bar.update(SHARD_SIZE)
-    return manifest
+            write_manifest(out, summarised(manifest, version("anchorgen")))
+            bar.update(entry["last_seed"] - entry["first_seed"] + 1)
+    finally:
+        for index, *_ in jobs:  # a killed worker cannot tidy up
+            partial_path(shard_path(out, index)).unlink(missing_ok=True)
 
 
-def _rendered(jobs: list[tuple], workers: int) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Shards as they are done. A worker that is killed raises here, where `multiprocessing.Pool` would wait forever."""
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, max_tasks_per_child=_SHARDS_PER_WORKER) as pool:
-        futures = [pool.submit(_render_shard, job) for job in jobs]
-        try:
-            yield from (future.result() for future in as_completed(futures))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+def _warn_of_other_code(out: Path, manifest: dict[str, Any], missing: list[int]) -> None:
+    others = [code for code in codes(manifest) if code != world_code()]
+    if missing and others:
+        warnings.warn(
+            f"{out} holds shards of other code ({', '.join(others)}; this is {world_code()}): equal seeds may look "
+            "different; for one look, render into another --out",
+            RuntimeWarning,
+            stacklevel=3,
+        )
 
 
-def _render_shard(job: tuple[int, int, str, int, int, int]) -> tuple[int, dict[str, Any]]:
-    index, first, out, size, spp, threads = job
+def _render_shard(job: tuple[int, int, int, str, int, int, int]) -> tuple[int, dict[str, Any]]:
+    index, first, shard_size, out, size, spp, threads = job
+    code = world_code()
     _limit_threads(threads)
     records, failures = [], {}
-    for seed in range(first, first + SHARD_SIZE):
+    for seed in range(first, first + shard_size):
         try:
             records.append(render_record(seed, size, spp))
         except (ImportError, MemoryError, OSError):  # of this machine, not of the room: every room would fail
@@ -119,8 +152,29 @@ def _render_shard(job: tuple[int, int, str, int, int, int]) -> tuple[int, dict[s
         except Exception as error:  # one bad room must not stop ten thousand; it is named in the manifest
             failures[str(seed)] = f"{type(error).__name__}: {error}"
             traceback.print_exc()
-    write_shard(shard_path(Path(out), index), records)
-    return index, {"first_seed": first, "records": len(records), "failures": failures}
+    path = shard_path(Path(out), index)
+    write_shard(path, records)
+    seeds = {"first_seed": first, "last_seed": first + shard_size - 1}
+    return index, {
+        **seeds,
+        "records": len(records),
+        "failures": failures,
+        "sha256": file_sha256(path),
+        "code": code,
+    }
+
+
+@lru_cache(maxsize=1)
+def world_code() -> str:
+    """12 hex digits of the sources that decide what a seed looks like, as they are when this process first asks."""
+    package = Path(__file__).parents[1]
+    files = [p for p in (package / "world").rglob("*.py") if p.stem not in _NO_PART_OF_THE_LOOK]
+    sources = {p.relative_to(package).as_posix(): p for p in files}
+    sources["train/render_data.py"] = Path(__file__)
+    digest = hashlib.sha256()
+    for name in sorted(sources):
+        digest.update(name.encode() + b"\0" + sources[name].read_bytes() + b"\0")
+    return digest.hexdigest()[:12]
 
 
 def _limit_threads(threads: int) -> None:

@@ -7,6 +7,7 @@ Shape legend: V vertices, F faces.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from anchorgen.world.types import Material, Part
 
 Vector = Sequence[float] | np.ndarray
 Colour = Vector
+_FINE_M = 0.0175  # a bevel below this is a single strip: finer ones do not show
 Paint = Callable[[np.ndarray], np.ndarray]  # vertices [V, 3] in metres -> linear RGB [V, 3]
 
 
@@ -46,7 +48,7 @@ def wood(colour: Colour, seed: int, axis: int = 0, amount: float = 0.28) -> Pain
         q = p * stretch
         grain = smooth_noise(q, seed, 1.0)
         rings = 0.5 + 0.5 * np.sin(6 * grain + 1.5 * q[:, (axis + 1) % 3])
-        return np.asarray(colour, float) * (1 - amount * (0.5 - 0.6 * grain - 0.4 * rings))[:, None]
+        return np.clip(np.asarray(colour, float) * (1 - amount * (0.5 - 0.6 * grain - 0.4 * rings))[:, None], 0, 1)
 
     return paint
 
@@ -57,14 +59,50 @@ def stripes(first: Colour, second: Colour, axis: int, period_m: float, duty: flo
     return lambda p: np.where(((p[:, axis] / period_m) % 1 < duty)[:, None], a, b)
 
 
+def checks(first: Colour, second: Colour, period_m: float) -> Paint:
+    """Gingham along x and y: where the stripes of both cross, the colour is full."""
+    a, b = np.asarray(first, float), np.asarray(second, float)
+    return lambda p: b + (a - b) * (((p[:, :2] / period_m) % 1 < 0.5).sum(1) / 2)[:, None]
+
+
 def sheet(points: np.ndarray, paint: Paint, material: Material = "matte") -> list[Part]:
-    """A surface through a grid of points `[U, W, 3]`, smooth-shaded."""
+    """A surface through a grid of points `[U, W, 3]`, smooth-shaded; edges that meet share their normals."""
     rows, columns = points.shape[:2]
+    vertices = points.reshape(-1, 3)
+    normals = _grid_normals(points).reshape(-1, 3)
+    return [Part(vertices, normals, _grid_faces(rows, columns), paint(vertices), material)]
+
+
+@lru_cache(maxsize=256)
+def _grid_faces(rows: int, columns: int) -> np.ndarray:
     index = np.arange(rows * columns).reshape(rows, columns)
     quads = np.stack([index[:-1, :-1], index[1:, :-1], index[1:, 1:], index[:-1, 1:]], -1).reshape(-1, 4)
-    faces = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
-    vertices = points.reshape(-1, 3)
-    return [Part(vertices, smooth_normals(vertices, faces), faces, paint(vertices), material)]
+    return np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
+
+
+def _grid_normals(points: np.ndarray) -> np.ndarray:
+    """Area-weighted unit normals `[U, W, 3]` of a grid; at seams and poles, where edges meet, they are summed."""
+    a, b, c, d = points[:-1, :-1], points[1:, :-1], points[1:, 1:], points[:-1, 1:]
+    diagonal = c - a
+    first, second = _cross(b - a, diagonal), _cross(diagonal, d - a)
+    total = np.zeros_like(points, dtype=float)
+    total[:-1, :-1] += first + second
+    total[1:, :-1] += first
+    total[1:, 1:] += first + second
+    total[:-1, 1:] += second
+    for flat, place in ((total, points), (total.swapaxes(0, 1), points.swapaxes(0, 1))):
+        if np.abs(place[0] - place[-1]).max() < 1e-4:  # a seam: the surface closes upon itself
+            flat[0] = flat[-1] = flat[0] + flat[-1]
+        for edge in (0, -1):  # a pole: a whole edge is one point
+            if np.abs(place[edge] - place[edge, 0]).max() < 5e-4:
+                flat[edge] = flat[edge].sum(0)
+    length = np.sqrt((total**2).sum(-1, keepdims=True))
+    return np.where(length > 1e-12, total / np.maximum(length, 1e-12), [0.0, 0.0, 1.0])
+
+
+def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """`np.cross` of `[..., 3]`, without its bookkeeping: sheets are many and small."""
+    return a[..., [1, 2, 0]] * b[..., [2, 0, 1]] - a[..., [2, 0, 1]] * b[..., [1, 2, 0]]
 
 
 def smooth_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
@@ -94,33 +132,38 @@ def rounded_box(
     half = np.asarray(size, float) / 2
     bevel = min(bevel_m, 0.98 * half.min())
     axes = [_box_axis(h, bevel, spacing_m) for h in half]
-    vertices, normals, faces, count = [], [], [], 0
-    for axis in range(3):
-        for sign in (-1.0, 1.0):
-            u, w = np.meshgrid(axes[(axis + 1) % 3], axes[(axis + 2) % 3], indexing="ij")
-            points = np.empty((*u.shape, 3))
-            points[..., (axis + 1) % 3], points[..., (axis + 2) % 3], points[..., axis] = u, w, sign * half[axis]
-            points = points.reshape(-1, 3)
-            inner = np.clip(points, -half + bevel, half - bevel)
-            normal = points - inner
-            normal /= np.linalg.norm(normal, axis=1, keepdims=True)
-            index = np.arange(u.size).reshape(u.shape)
-            quads = np.stack([index[:-1, :-1], index[1:, :-1], index[1:, 1:], index[:-1, 1:]], -1).reshape(-1, 4)
-            quads = quads if sign > 0 else quads[:, ::-1]
-            faces.append(np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]]) + count)
-            vertices.append(inner + bevel * normal)
-            normals.append(normal)
-            count += len(points)
-    v, n, f = np.concatenate(vertices) + [0, 0, half[2]], np.concatenate(normals), np.concatenate(faces)
+    index, faces = _box_grid(*(len(axis) for axis in axes))
+    on_box = np.stack([axis[i] for axis, i in zip(axes, index, strict=True)], 1)
+    inner = np.clip(on_box, -half + bevel, half - bevel)
+    n = on_box - inner
+    n /= np.sqrt((n**2).sum(1, keepdims=True))
+    v = inner + bevel * n + [0, 0, half[2]]
     if bump is not None:
         v = v + n * bump(v)[:, None]
-        n = smooth_normals(v, f)
-    return [Part(v + np.asarray(at, float), n, f, paint(v), material)]
+        n = smooth_normals(v, faces)
+    return [Part(v + np.asarray(at, float), n, faces, paint(v), material)]
+
+
+@lru_cache(maxsize=256)
+def _box_grid(nx: int, ny: int, nz: int) -> tuple[np.ndarray, np.ndarray]:
+    """Grid indices `[3, V]` and faces `[F, 3]` of the six sides of a box with so many coordinates along each axis."""
+    lengths, index, faces, count = (nx, ny, nz), [], [], 0
+    for axis in range(3):
+        u, w = np.meshgrid(np.arange(lengths[(axis + 1) % 3]), np.arange(lengths[(axis + 2) % 3]), indexing="ij")
+        for end in (0, lengths[axis] - 1):
+            corner = np.empty((3, u.size), int)
+            corner[(axis + 1) % 3], corner[(axis + 2) % 3], corner[axis] = u.ravel(), w.ravel(), end
+            side = _grid_faces(*u.shape)
+            faces.append((side if end else side[:, ::-1]) + count)
+            index.append(corner)
+            count += u.size
+    return np.concatenate(index, 1), np.concatenate(faces)
 
 
 def _box_axis(half: float, bevel: float, spacing: float) -> np.ndarray:
-    """Coordinates along one side: two rows in each bevel and enough between for the paint."""
-    edge = bevel * np.tan(np.array([0.0, 0.5, 1.0]) * np.pi / 4)
+    """Coordinates along one side: the bevels (two rows each, one where it is small) and enough between for the paint."""
+    angles = np.array([0.0, 1.0] if bevel < _FINE_M else [0.0, 0.5, 1.0])
+    edge = bevel * np.tan(angles * np.pi / 4)
     pieces = max(1, int(np.ceil((2 * half - 2 * bevel) / spacing)))
     middle = np.linspace(-half + bevel, half - bevel, pieces + 1)[1:-1]
     return np.concatenate([-half + bevel - edge[::-1], middle, half - bevel + edge])
@@ -174,7 +217,7 @@ def sphere(
     return lathe(profile, paint, material, at=at, sides=sides)
 
 
-def cushion(size: Vector, paint: Paint, *, samples: int = 11) -> list[Part]:
+def cushion(size: Vector, paint: Paint, *, samples: int = 9) -> list[Part]:
     """A pillow: a superellipse from above, a soft lens from the side; bottom centre at the origin."""
     width, depth, height = size
     u, w = np.meshgrid(np.linspace(-1, 1, samples), np.linspace(-1, 1, samples), indexing="ij")
@@ -189,6 +232,8 @@ def cushion(size: Vector, paint: Paint, *, samples: int = 11) -> list[Part]:
 
 def moved(part: Part, at: Vector, rotation: np.ndarray | None = None, scale: Vector = (1, 1, 1)) -> Part:
     """`rotation @ (scale * vertex) + at`; normals follow (inverse transpose)."""
+    if rotation is None and tuple(scale) == (1, 1, 1):
+        return Part(part.vertices + np.asarray(at, float), part.normals, part.faces, part.colors, part.material)
     rotation = np.eye(3) if rotation is None else rotation
     factors = np.asarray(scale, float)
     vertices = (part.vertices * factors) @ rotation.T + np.asarray(at, float)

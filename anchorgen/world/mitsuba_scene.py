@@ -1,7 +1,7 @@
 """A `WorldScene` as a Mitsuba scene: one plugin tree for every room, so that all rooms share their kernels.
 
 Three merged meshes (matte, gloss, mirror) with vertex colours, `MAX_LAMPS` lamp slots (a shade and its two discs each,
-dark and out of sight where there is no lamp) and one sky portal behind the window.
+dark and out of sight where there is no lamp) and one mesh of sky portals behind the windows.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from anchorgen.geometry import quat_to_matrix
 from anchorgen.world.camera import world_to_camera
 from anchorgen.world.catalogue import build_furniture
 from anchorgen.world.layout import MAX_LAMPS
-from anchorgen.world.meshes import moved
+from anchorgen.world.meshes import lathe, moved, solid
 from anchorgen.world.shell import build_shell, wall_frame
-from anchorgen.world.types import Light, Part, WorldScene
+from anchorgen.world.types import Camera, Light, Part, WorldScene, check_scene
 
+_SLIVER = np.array([[0, 0, -50.0], [0.01, 0, -50.0], [0, 0.01, -50.0]])  # a mesh that nobody sees
 SURFACES = ("matte", "gloss", "mirror")
-_SKY = np.array([0.82, 0.93, 1.08]) * 4.0
+_SKY, _SKY_RADIANCE = (0.82, 0.93, 1.08), 4.0
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,12 @@ def world_parts(scene: WorldScene, index: int) -> tuple[list[Part], Light | None
 
 
 def gather(scene: WorldScene) -> Geometry:
-    """All meshes of a room, merged by surface."""
+    """All meshes of a room, merged by surface.
+
+    Raises:
+        ValueError: more lamps than the renderer has slots for, or a pose or size that is no number.
+    """
+    check_scene(scene)
     rows: dict[str, list[tuple[Part, int]]] = {name: [] for name in SURFACES}
     lamps = []
     for part in build_shell(scene.room):
@@ -55,6 +61,8 @@ def gather(scene: WorldScene) -> Geometry:
                 lamps.append((part, _world_light(scene, index, light), spec.lit, index))
             else:
                 rows[part.material].append((part, index))
+    if len(lamps) > MAX_LAMPS:
+        raise ValueError(f"{len(lamps)} lamps in one room; the renderer has room for {MAX_LAMPS}: remove one")
     return Geometry({name: _merge(parts) for name, parts in rows.items()}, lamps)
 
 
@@ -69,7 +77,7 @@ def _world_light(scene: WorldScene, index: int, light: Light) -> Light:
 
 def _merge(rows: list[tuple[Part, int]]) -> tuple[np.ndarray, ...]:
     if not rows:  # a sliver far below the floor keeps the plugin tree the same
-        corner = np.array([[0, 0, -50.0], [0.01, 0, -50.0], [0, 0.01, -50.0]])
+        corner = _SLIVER
         return corner, np.tile([0, 0, 1.0], (3, 1)), np.array([[0, 1, 2]]), np.full((3, 3), 0.5), np.array([-1])
     offsets = np.cumsum([0] + [len(part.vertices) for part, _ in rows[:-1]])
     faces = [part.faces + offset for (part, _), offset in zip(rows, offsets, strict=True)]
@@ -79,13 +87,11 @@ def _merge(rows: list[tuple[Part, int]]) -> tuple[np.ndarray, ...]:
     return tuple(np.concatenate(x) for x in (*columns, faces, colours, owner))
 
 
-def build_scene(
-    mi: Any, scene: WorldScene, geometry: Geometry, rows: int, columns: int, depth: int
-) -> tuple[Any, list[str]]:
+def build_scene(mi: Any, scene: WorldScene, geometry: Geometry, side: int, depth: int) -> tuple[Any, list[str]]:
     """The Mitsuba scene, and the name of each of its shapes in Mitsuba's order."""
     bsdfs = _bsdfs(mi)
     plugins: dict[str, Any] = {"type": "scene", "integrator": {"type": "path", "max_depth": depth}}
-    plugins["sensor"] = _sensor(mi, scene, rows, columns)
+    plugins["sensor"] = _sensor(mi, scene, side)
     for name in SURFACES:
         plugins[name] = _mesh(mi, name, *geometry.surfaces[name][:4], bsdf=bsdfs[name])
     for slot in range(MAX_LAMPS):
@@ -95,15 +101,20 @@ def build_scene(
     return loaded, [shape.id() for shape in loaded.shapes()]
 
 
-def _sensor(mi: Any, scene: WorldScene, rows: int, columns: int) -> dict[str, Any]:
+def film_focal(camera: Camera) -> float:
+    """Focal length over the side of the square film: wide enough for both sides of the picture."""
+    return min(camera.focal)
+
+
+def _sensor(mi: Any, scene: WorldScene, side: int) -> dict[str, Any]:
     camera = scene.camera
     _, down, forward = world_to_camera(camera)
     origin = np.asarray(camera.position)
-    fov = float(np.degrees(2 * np.arctan(0.5 / camera.focal[0])))
+    fov = float(np.degrees(2 * np.arctan(0.5 / film_focal(camera))))
     look_at = mi.ScalarTransform4f().look_at(
         origin=origin.tolist(), target=(origin + forward).tolist(), up=(-down).tolist()
     )
-    film = {"type": "hdrfilm", "width": columns, "height": rows, "pixel_format": "rgb", "rfilter": {"type": "box"}}
+    film = {"type": "hdrfilm", "width": side, "height": side, "pixel_format": "rgb", "rfilter": {"type": "box"}}
     return {"type": "perspective", "fov": fov, "fov_axis": "x", "near_clip": 0.02, "far_clip": 100.0,
             "to_world": look_at, "film": film, "sampler": {"type": "independent", "sample_count": 16}}  # fmt: skip
 
@@ -117,6 +128,8 @@ def _bsdfs(mi: Any) -> dict[str, Any]:
     }
     out = {name: mi.load_dict({"type": "twosided", "inside": bsdf}) for name, bsdf in nested.items()}
     out["shade"] = mi.load_dict({"type": "diffuse", "reflectance": colour})
+    # What closes a shade: white, so that an unlit lamp is no black hole.
+    out["diffuser"] = mi.load_dict({"type": "diffuse", "reflectance": 0.75})
     return out | {"black": mi.load_dict({"type": "diffuse", "reflectance": 0.0})}
 
 
@@ -135,18 +148,21 @@ def _mesh(mi: Any, name: str, vertices, normals, faces, colours, *, bsdf: Any, e
     return mesh
 
 
-def _emitter(mi: Any, radiance: np.ndarray, weight: float) -> Any:
+def _emitter(mi: Any, radiance: np.ndarray, weight: float, number: int) -> Any:
+    """An area light. A dark one has a radiance of its own that nobody sees: were all lamps exactly 0, the compiler
+    would make a constant of it, and another kernel."""
     lit = float(np.sum(radiance)) > 0
-    value = {"type": "rgb", "value": [float(x) for x in radiance]}
-    return mi.load_dict({"type": "area", "sampling_weight": weight if lit else 0.0, "radiance": value})
+    dark = 1e-6 * (number + np.array([1.0, 1.3, 1.7]))
+    value = {"type": "rgb", "value": [float(x) for x in (radiance if lit else dark)]}
+    return mi.load_dict({"type": "area", "sampling_weight": weight if lit else 1e-6 * (number + 1), "radiance": value})
 
 
 def _lamp(mi: Any, slot: int, lamp: tuple[Part, Light, bool, int] | None, bsdfs: dict[str, Any]) -> dict[str, Any]:
     """A shade that glows on its outside, and the bulb as two discs that shine out of its openings."""
     if lamp is None:
         light = Light((0, 0, -60.0 - slot), (0, 0, -59.0 - slot), 0.03, 0.03, (0, 0, 0), (0, 0, 0))
-        corner = np.array([[0, 0, -70.0], [0.01, 0, -70.0], [0, 0.01, -70.0]])
-        shade = Part(corner, np.tile([0, 0, 1.0], (3, 1)), np.array([[0, 1, 2]]), np.full((3, 3), 0.5))
+        # A whole shade, where nobody sees it: shapes that are all alike would make another kernel.
+        shade = lathe([(0.1, 0), (0.08, 0.2)], solid((0.5, 0.5, 0.5)), "shade", at=(slot, 0, -60.0))[0]
         lit = False
     else:
         shade, light, lit, _ = lamp
@@ -154,8 +170,12 @@ def _lamp(mi: Any, slot: int, lamp: tuple[Part, Light, bool, int] | None, bsdfs:
     arrays = (shade.vertices, shade.normals, shade.faces, shade.colors)
     discs = _discs(light)
     return {
-        f"shade{slot}": _mesh(mi, f"shade{slot}", *arrays, bsdf=bsdfs["shade"], emitter=_emitter(mi, glow, 0.35)),
-        f"bulb{slot}": _mesh(mi, f"bulb{slot}", *discs, bsdf=bsdfs["black"], emitter=_emitter(mi, radiance, 1.0)),
+        f"shade{slot}": _mesh(
+            mi, f"shade{slot}", *arrays, bsdf=bsdfs["shade"], emitter=_emitter(mi, glow, 0.35, 2 * slot + 1)
+        ),
+        f"bulb{slot}": _mesh(
+            mi, f"bulb{slot}", *discs, bsdf=bsdfs["diffuser"], emitter=_emitter(mi, radiance, 1.0, 2 * slot + 2)
+        ),
     }
 
 
@@ -172,19 +192,22 @@ def _discs(light: Light, sides: int = 20) -> tuple[np.ndarray, np.ndarray, np.nd
 
 
 def _portal(mi: Any, scene: WorldScene, bsdfs: dict[str, Any]) -> Any:
-    window = scene.room.window
-    origin, along, inward, _ = wall_frame(scene.room, window.wall)
-    corners = [
-        (window.start_m, window.sill_m),
-        (window.end_m, window.sill_m),
-        (window.end_m, window.head_m),
-        (window.start_m, window.head_m),
-    ]
-    points = np.array([origin + along * a - inward * 0.16 + [0, 0, z] for a, z in corners])
-    faces = np.array([[0, 1, 2], [0, 2, 3]])
-    if np.dot(np.cross(points[1] - points[0], points[2] - points[0]), inward) < 0:
-        faces = faces[:, ::-1]
-    emitter = _emitter(mi, _SKY * scene.daylight, 1.5)
-    return _mesh(
-        mi, "sky", points, np.tile(inward, (4, 1)), faces, np.full((4, 3), 0.5), bsdf=bsdfs["black"], emitter=emitter
-    )
+    """The sky behind every window, one mesh; a sliver far below where a room has none."""
+    vertices, normals, faces = [], [], []
+    for window in scene.room.windows:
+        origin, along, inward, _ = wall_frame(scene.room, window.wall)
+        spans = ((window.start_m, window.sill_m), (window.end_m, window.sill_m))
+        spans += ((window.end_m, window.head_m), (window.start_m, window.head_m))
+        points = np.array([origin + along * a - inward * 0.16 + [0, 0, z] for a, z in spans])
+        quad = np.array([[0, 1, 2], [0, 2, 3]])
+        facing = np.dot(np.cross(points[1] - points[0], points[2] - points[0]), inward) > 0
+        faces.append((quad if facing else quad[:, ::-1]) + 4 * len(vertices))
+        vertices.append(points)
+        normals.append(np.tile(inward, (4, 1)))
+    if not vertices:
+        vertices, normals = [_SLIVER - [0, 0, 30.0]], [np.tile([0, 0, 1.0], (3, 1))]
+        faces = [np.array([[0, 1, 2]])]
+    corners = np.concatenate(vertices)
+    sky = np.asarray(scene.room.params.get("sky", _SKY)) * _SKY_RADIANCE * scene.daylight * bool(scene.room.windows)
+    arrays = (corners, np.concatenate(normals), np.concatenate(faces), np.full((len(corners), 3), 0.5))
+    return _mesh(mi, "sky", *arrays, bsdf=bsdfs["black"], emitter=_emitter(mi, sky, 1.5, 0))

@@ -1,6 +1,7 @@
 """Path-traced pictures of rooms, with instance masks and depth from the same camera.
 
-Shape legend: H W picture, h w film (the film has square pixels; an anamorphic camera's film is not square).
+The film is square and has square pixels, whatever the camera, so that every room shares the renderer's kernels; an
+anamorphic picture (fx != fy) is its middle part. Shape legend: H W picture, h w film.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from anchorgen.world.mitsuba_scene import SURFACES, Geometry, build_scene, gather
-from anchorgen.world.types import WorldScene
+from anchorgen.world.camera import world_to_camera
+from anchorgen.world.mitsuba_scene import SURFACES, Geometry, build_scene, film_focal, gather
+from anchorgen.world.types import Camera, WorldScene
 from anchorgen.world.variant import use_mitsuba
 
-TRAIN_SPP = 16
+TRAIN_SPP = 20
 EVALUATION_SPP = 64
+_FEATURE_SPP = 8
 
 
 @dataclass(frozen=True)
@@ -25,17 +28,25 @@ class Rendering:
     image: `[H, W, 3]` uint8, sRGB.
     linear: `[H, W, 3]` float32, scene-referred radiance before exposure.
     instance: `[H, W]` int16, index into `scene.objects`, -1 for the room.
-    depth: `[H, W]` float32, z-depth in metres.
+    depth: `[H, W]` float32, z-depth in metres, 0 where there is nothing.
+    normals: `[H, W, 3]` float32, unit normal of the surface in the camera frame, 0 where there is nothing.
     """
 
     image: np.ndarray
     linear: np.ndarray
     instance: np.ndarray
     depth: np.ndarray
+    normals: np.ndarray
 
 
 def render(
-    scene: WorldScene, size: int = 128, spp: int = TRAIN_SPP, seed: int = 0, denoise: bool = True, max_depth: int = 5
+    scene: WorldScene,
+    size: int = 128,
+    spp: int = TRAIN_SPP,
+    seed: int = 0,
+    denoise: bool = True,
+    max_depth: int = 5,
+    supersample: int = 1,
 ) -> Rendering:
     """Renders a room.
 
@@ -46,28 +57,47 @@ def render(
         seed: of the renderer's own samples; one seed and one scene give one picture.
         denoise: Open Image Denoise with albedo and normals.
         max_depth: bounces of light.
+        supersample: the film has this many pixels a side for one of the picture, averaged in linear light.
 
     Raises:
         ImportError: mitsuba or pyoidn is not installed.
-        ValueError: size or spp below 1.
+        ValueError: size, spp or supersample below 1, or a room that nobody could build.
     """
-    if size < 1 or spp < 1:
-        raise ValueError(f"got size={size}, spp={spp}; expected at least 1 pixel and 1 sample")
+    if size < 1 or spp < 1 or supersample < 1:
+        raise ValueError(f"got size={size}, spp={spp}, supersample={supersample}; expected at least 1 each")
     mi = use_mitsuba()
-    rows = round(size * scene.camera.focal[0] / scene.camera.focal[1])
     geometry = gather(scene)
-    loaded, names = build_scene(mi, scene, geometry, rows, size, max_depth)
+    loaded, names = build_scene(mi, scene, geometry, size * supersample, max_depth)
     # A path that grazes a degenerate triangle may come back as NaN: such a pixel is black before the denoiser.
     linear = np.nan_to_num(np.array(mi.render(loaded, spp=spp, seed=seed)), nan=0.0, posinf=0.0, neginf=0.0)
     if denoise:
-        features = np.array(mi.render(loaded, spp=16, seed=seed, integrator=_integrators(mi)["features"]))
+        features = np.array(mi.render(loaded, spp=_FEATURE_SPP, seed=seed, integrator=_integrators(mi)["features"]))
         linear = _denoise(linear, features[..., :3], features[..., 3:6])
-    ids = np.array(mi.render(loaded, spp=1, seed=seed, integrator=_integrators(mi)["ids"]))
-    distance, owner = ids[..., 0], _owners(ids[..., 1], ids[..., 2], names, geometry)
-    pick = (np.arange(size) + 0.5) * rows // size
-    linear = _resample_rows(linear, size)
-    depth = distance[pick.astype(int)] * _cosine(scene, size)
-    return Rendering(tone_map(linear, scene.exposure), linear, owner[pick.astype(int)], depth.astype(np.float32))
+    seen = np.array(mi.render(loaded, spp=1, seed=seed, integrator=_integrators(mi)["surface"]))
+    part = _picture_part(scene.camera)
+    seen = _pick(seen, size, part)
+    linear = _average(_average(linear, size, part[1]).swapaxes(0, 1), size, part[0]).swapaxes(0, 1)
+    owner = _owners(seen[..., 4], seen[..., 5], names, geometry)
+    depth = (seen[..., 0] * _cosine(scene, size)).astype(np.float32)
+    normals = _unit(seen[..., 1:4] @ world_to_camera(scene.camera).T)
+    return Rendering(tone_map(linear, scene.exposure), linear, owner, depth, normals)
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return np.where(length > 1e-6, vectors / np.maximum(length, 1e-6), 0.0).astype(np.float32)
+
+
+def _picture_part(camera: Camera) -> tuple[float, float]:
+    """Which share of the square film's width and height the picture is: below 1 for one of them if fx != fy."""
+    return film_focal(camera) / camera.focal[0], film_focal(camera) / camera.focal[1]
+
+
+def _pick(film: np.ndarray, size: int, part: tuple[float, float]) -> np.ndarray:
+    """`[size, size, C]`: the film pixel under each picture pixel's centre."""
+    side, centre = len(film), (np.arange(size) + 0.5) / size - 0.5
+    columns, rows = (((0.5 + centre * share) * side).astype(int) for share in part)
+    return film[rows][:, columns]
 
 
 def tone_map(linear: np.ndarray, exposure: float) -> np.ndarray:
@@ -88,7 +118,7 @@ def _load_integrators(variant: str) -> dict[str, Any]:
 
     return {
         "features": mi.load_dict({"type": "aov", "aovs": "albedo:albedo,normal:sh_normal"}),
-        "ids": mi.load_dict({"type": "aov", "aovs": "distance:depth,shape:shape_index,prim:prim_index"}),
+        "surface": mi.load_dict({"type": "aov", "aovs": "d:depth,n:sh_normal,shape:shape_index,prim:prim_index"}),
     }
 
 
@@ -114,15 +144,15 @@ def _owners(shape: np.ndarray, prim: np.ndarray, names: list[str], geometry: Geo
     return owner
 
 
-def _resample_rows(picture: np.ndarray, rows: int) -> np.ndarray:
-    """Exact area average of `[h, W, 3]` to `[rows, W, 3]`."""
-    film = len(picture)
-    if film == rows:
-        return picture
-    edges = np.arange(rows + 1) * film / rows
-    low, high = np.maximum(edges[:-1, None], np.arange(film)), np.minimum(edges[1:, None], np.arange(film) + 1)
-    weight = np.clip(high - low, 0, None)
-    return np.einsum("rf,fwc->rwc", weight / weight.sum(1, keepdims=True), picture).astype(np.float32)
+def _average(film: np.ndarray, rows: int, share: float) -> np.ndarray:
+    """Exact area average of the middle `share` of the rows of `[h, W, 3]` to `[rows, W, 3]`."""
+    side = len(film)
+    if side == rows and share == 1:
+        return film
+    edges = side * (0.5 + share * (np.arange(rows + 1) / rows - 0.5))
+    low, high = np.maximum(edges[:-1, None], np.arange(side)), np.minimum(edges[1:, None], np.arange(side) + 1)
+    weight = np.clip(high - low, 0, None).astype(np.float32)
+    return np.einsum("rf,fwc->rwc", weight / weight.sum(1, keepdims=True), film, optimize=True)
 
 
 def _cosine(scene: WorldScene, size: int) -> np.ndarray:

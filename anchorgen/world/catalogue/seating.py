@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from anchorgen.world.catalogue.style import Rgb, between, fabric_of, pattern_seed, wood_of
+from anchorgen.world.catalogue.style import Rgb, between, fabric_of, of_period, pattern_seed, wood_of
 from anchorgen.world.meshes import fabric, lathe, rounded_box, taper, turned, wood
 from anchorgen.world.types import Furniture
 
@@ -35,7 +35,7 @@ class Chair:
             depth_m=between(rng, 0.42, 0.5),
             seat_height_m=between(rng, 0.43, 0.47),
             back_height_m=between(rng, 0.36, 0.5),
-            padded_back=bool(rng.random() < 0.5),
+            padded_back=of_period(rng, style, modern=("pad",), classic=("pad", "slats"), country=("slats",)) == "pad",
             num_slats=int(rng.integers(2, 5)),
             wood_colour=wood_of(rng, style),
             seat_colour=fabric_of(rng, style),
@@ -77,7 +77,7 @@ class Ottoman:
 
     @staticmethod
     def sample(rng: np.random.Generator, style: dict[str, Any]) -> Ottoman:
-        shape = str(rng.choice(["round", "bench"]))
+        shape = of_period(rng, style, modern=("round", "bench"), classic=("bench",), country=("bench", "round"))
         width = between(rng, 0.5, 0.7) if shape == "round" else between(rng, 0.8, 1.3)
         return Ottoman(
             shape=shape,

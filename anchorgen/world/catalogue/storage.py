@@ -7,9 +7,37 @@ from typing import Any
 
 import numpy as np
 
-from anchorgen.world.catalogue.style import Rgb, between, pattern_seed, wood_of
-from anchorgen.world.meshes import rounded_box, solid, sphere, taper, wood
+from anchorgen.world.catalogue.style import Rgb, between, of_period, pattern_seed, wood_of
+from anchorgen.world.meshes import rounded_box, solid, sphere, taper, turned, wood
 from anchorgen.world.types import Furniture, Part
+
+
+def drawer_fronts(
+    size: tuple[float, float, float],
+    columns: int,
+    rows: int,
+    round_knobs: bool,
+    wood_colour: Rgb,
+    knob_colour: Rgb,
+    seed: int,
+) -> list[Part]:
+    """Fronts and handles on the -y face of a body of `size` that stands on the origin."""
+    parts, gap, (width, depth, body) = [], 0.025, size
+    wide = (width - gap * (columns + 1)) / columns
+    high = (body - gap * (rows + 1)) / rows
+    front, knob = -depth / 2, solid(knob_colour)
+    for i in range(columns):
+        for j in range(rows):
+            x = -width / 2 + gap + wide / 2 + i * (wide + gap)
+            z = gap + j * (high + gap)
+            paint = wood(np.asarray(wood_colour) * 1.06, seed + 1 + i * 7 + j)
+            parts += rounded_box((wide, 0.025, high), paint, "gloss", at=(x, front - 0.008, z), bevel_m=0.008)
+            if round_knobs:
+                parts += sphere(0.014, knob, "gloss", at=(x, front - 0.035, z + high / 2 - 0.014), sides=8)
+            else:
+                handle, at = (min(0.16, wide / 2), 0.018, 0.014), (x, front - 0.03, z + high / 2)
+                parts += rounded_box(handle, knob, "gloss", at=at, bevel_m=0.006)
+    return parts
 
 
 @dataclass(frozen=True)
@@ -37,25 +65,11 @@ class Drawers:
             for y in (-1, 1):
                 at = (x * (w / 2 - 0.05), y * (d / 2 - 0.05), 0)
                 parts += taper(0.016, 0.024, leg + 0.01, dark, "gloss", at=at, sides=6)
-        return Furniture(tuple(parts + self._fronts()))
-
-    def _fronts(self) -> list[Part]:
-        parts, gap, body = [], 0.025, self.height_m - self.leg_m - 0.02
-        wide = (self.width_m - gap * (self.columns + 1)) / self.columns
-        high = (body - gap * (self.rows + 1)) / self.rows
-        front, knob = -self.depth_m / 2, solid(self.knob_colour)
-        for i in range(self.columns):
-            for j in range(self.rows):
-                x = -self.width_m / 2 + gap + wide / 2 + i * (wide + gap)
-                z = self.leg_m + gap + j * (high + gap)
-                paint = wood(np.asarray(self.wood_colour) * 1.06, self.seed + 1 + i * 7 + j)
-                parts += rounded_box((wide, 0.025, high), paint, "gloss", at=(x, front - 0.008, z), bevel_m=0.008)
-                if self.round_knobs:
-                    parts += sphere(0.014, knob, "gloss", at=(x, front - 0.035, z + high / 2 - 0.014), sides=8)
-                else:
-                    size = (min(0.16, wide / 2), 0.018, 0.014)
-                    parts += rounded_box(size, knob, "gloss", at=(x, front - 0.03, z + high / 2), bevel_m=0.006)
-        return parts
+        body = (w, d, h - leg - 0.02)
+        fronts = drawer_fronts(
+            body, self.columns, self.rows, self.round_knobs, self.wood_colour, self.knob_colour, self.seed
+        )
+        return Furniture(tuple(parts + turned(fronts, at=(0, 0, leg))))
 
 
 @dataclass(frozen=True)
@@ -69,7 +83,7 @@ class Nightstand(Drawers):
             leg_m=between(rng, 0.03, 0.2),
             columns=1,
             rows=int(rng.integers(1, 4)),
-            round_knobs=bool(rng.random() < 0.5),
+            round_knobs=of_period(rng, style, modern=("bar",), classic=("knob",), country=("knob", "bar")) == "knob",
             wood_colour=wood_of(rng, style),
             knob_colour=style["metal"],
             seed=pattern_seed(rng),
@@ -88,7 +102,7 @@ class Dresser(Drawers):
             leg_m=between(rng, 0.05, 0.15),
             columns=2 if width > 1 else 1,
             rows=int(rng.integers(3, 5)),
-            round_knobs=bool(rng.random() < 0.5),
+            round_knobs=of_period(rng, style, modern=("bar",), classic=("knob",), country=("knob", "bar")) == "knob",
             wood_colour=wood_of(rng, style),
             knob_colour=style["metal"],
             seed=pattern_seed(rng),
@@ -116,7 +130,8 @@ class Wardrobe:
             door_width_m=between(rng, 0.45, 0.55),
             depth_m=between(rng, 0.55, 0.62),
             height_m=between(rng, 1.9, 2.2),
-            panelled=bool(rng.random() < 0.5),
+            panelled=of_period(rng, style, modern=("flat",), classic=("panels",), country=("panels", "flat"))
+            == "panels",
             handle_height=between(rng, 0.42, 0.5),
             wood_colour=wood_of(rng, style),
             handle_colour=style["metal"],

@@ -1,0 +1,304 @@
+"""The verbs of `SceneLatent` on rooms: `apply_edit` does to a room what the method of that name does to its latents.
+
+An edit is a mapping, `{"verb": "move", "id": "chair-0", "right": 0.5}`; `programs.py` reads and writes it as JSON.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from anchorgen.geometry import (
+    MAX_LENGTH_M,
+    MIN_SIZE_M,
+    canonical_quat,
+    quat_from_axis_angle,
+    quat_multiply,
+)
+from anchorgen.scene.edits import number, vector
+from anchorgen.scene.validate import new_id
+from anchorgen.world.boxes import UP, Box, box_of, with_box
+from anchorgen.world.camera import world_to_camera
+from anchorgen.world.grammar import LAMPS
+from anchorgen.world.layout import MAX_LAMPS
+from anchorgen.world.selection import select
+from anchorgen.world.types import Camera, ObjectSpec, WorldScene
+
+BESIDE_GAP_M = 0.05  # as `scene.objects.duplicate`
+_SHELL = ("width_m", "depth_m", "height_m", "windows", "block")
+
+Edit = Mapping[str, Any]
+Names = str | Sequence[str]
+
+
+def apply_edit(scene: WorldScene, edit: Edit) -> WorldScene:
+    """A room after one edit. A lamp's light goes with it.
+
+    Args:
+        scene: the room.
+        edit: `verb` and its arguments. What has an `id` takes an id, a label, a group ("lamp" is every kind of lamp),
+            "label#2" or a list of these, and acts on all that match.
+            move: right, up, forward (metres along the floor as the camera sees it), or to (box centre, camera frame).
+            rotate: yaw, pitch, roll (degrees). resize: factor, factors, or any of width, depth, height in metres.
+            remove; only; duplicate: right, forward; lit: on (lamps; there is no such verb for latents).
+            insert: object (an ObjectSpec in this room's world frame, see `brought`), at (right, up, forward in metres
+            from the floor below the camera, or a box centre in the camera frame).
+            restore: object, as it was before it was removed: a room does not remember it.
+            swap, paint: object (an ObjectSpec). with_focal: fx, fy. with_background: room (a WorldScene of this shell).
+
+    Raises:
+        KeyError: nothing matches `id`; the message lists what is there.
+        ValueError: an unknown verb or argument, a number that is not finite, a side under 1 cm, another shell.
+    """
+    arguments = dict(edit)
+    verb = arguments.pop("verb", None)
+    if verb not in VERBS:
+        raise ValueError(f"verb: got {verb!r}; expected one of {', '.join(VERBS)}")
+    try:
+        bound = _SIGNATURES[verb].bind(scene, **arguments)
+    except TypeError as error:
+        expected = ", ".join(list(_SIGNATURES[verb].parameters)[1:])
+        raise ValueError(f"{verb} got {sorted(arguments)} ({error}); expected of {expected}") from None
+    after = VERBS[verb](*bound.args, **bound.kwargs)
+    lamps = sum(is_lamp(spec) for spec in after.objects)
+    if lamps > MAX_LAMPS and lamps > sum(is_lamp(spec) for spec in scene.objects):
+        raise ValueError(f"{verb} would make {lamps} lamps; expected at most {MAX_LAMPS} in a room: remove one first")
+    return after
+
+
+def apply_edits(scene: WorldScene, edits: Edit | Sequence[Edit]) -> WorldScene:
+    """The room after one edit or several in order. Raises what `apply_edit` raises."""
+    for edit in [edits] if isinstance(edits, Mapping) else edits:
+        scene = apply_edit(scene, edit)
+    return scene
+
+
+def brought(scene: WorldScene, other: WorldScene, id: str) -> ObjectSpec:
+    """An object of another room at the same place as seen from this room's camera along the floor: what `insert`
+    without `at` takes, so that it agrees with `SceneLatent.insert`.
+
+    Raises:
+        KeyError: there is no such object, or several.
+    """
+    found = select(other, id)
+    if len(found) != 1:
+        raise KeyError(f"{id!r} matches {len(found)} objects; expected one: an id of {[o.id for o in other.objects]}")
+    spec, here, there = other.objects[found[0]], scene.camera, other.camera
+    turn = quat_from_axis_angle(UP, here.yaw_rad - there.yaw_rad)
+    away = (np.asarray(spec.position) - np.asarray(there.position)) @ _floor_axes(there).T
+    position = np.asarray(here.position) + away @ _floor_axes(here)
+    position[2] = spec.position[2]
+    quat = canonical_quat(quat_multiply(turn, np.asarray(spec.quat_wxyz, float)))
+    return replace(spec, position=tuple(position.tolist()), quat_wxyz=tuple(quat.tolist()))
+
+
+def move(scene: WorldScene, id: Names, right: Any = 0.0, up: Any = 0.0, forward: Any = 0.0, to: Any = None):
+    offset = np.array([number("right", right), number("up", up), number("forward", forward)])
+    if to is None:
+        shift = offset @ _floor_axes(scene.camera)
+        return _each(scene, id, lambda spec, box: (spec, replace(box, centre=box.centre + shift)))
+    if np.any(offset):
+        raise ValueError("move got both `to` and an offset; expected one: `to` is a place, the others are a way")
+    if len(select(scene, id)) > 1:
+        raise ValueError(f"`to` is one place, but {id!r} matches several objects; name one, as in 'lamp#1'")
+    place = _from_camera(scene.camera, vector("to", to, 3))
+    return _each(scene, id, lambda spec, box: (spec, replace(box, centre=place)))
+
+
+def rotate(scene: WorldScene, id: Names, yaw: Any = 0.0, pitch: Any = 0.0, roll: Any = 0.0) -> WorldScene:
+    turn = quat_from_axis_angle(UP, np.radians(number("yaw", yaw)))
+    own_x = quat_from_axis_angle(np.array([1.0, 0, 0]), np.radians(number("pitch", pitch)))
+    own_y = quat_from_axis_angle(np.array([0, 1.0, 0]), np.radians(number("roll", roll)))
+
+    def turned(spec: ObjectSpec, box: Box) -> tuple[ObjectSpec, Box]:
+        quat = quat_multiply(quat_multiply(turn, box.quat_wxyz), quat_multiply(own_x, own_y))
+        return spec, replace(box, quat_wxyz=canonical_quat(quat))
+
+    return _each(scene, id, turned)
+
+
+def resize(
+    scene: WorldScene,
+    id: Names,
+    factor: Any = None,
+    width: Any = None,
+    depth: Any = None,
+    height: Any = None,
+    factors: Any = None,
+) -> WorldScene:
+    sides = [None if x is None else number(n, x) for n, x in (("width", width), ("depth", depth), ("height", height))]
+    if sum([factor is not None, factors is not None, any(side is not None for side in sides)]) != 1:
+        raise ValueError("resize takes one of: factor, factors (x, y, z), or any of width, depth, height in metres")
+
+    def resized(spec: ObjectSpec, box: Box) -> tuple[ObjectSpec, Box]:
+        if factor is not None:
+            return spec, _standing(box, box.extent * number("factor", factor))
+        if factors is not None:
+            return spec, _standing(box, box.extent * vector("factors", factors, 3))
+        own = [now if side is None else side for side, now in zip(sides, box.extent, strict=True)]
+        return spec, _standing(box, np.array(own))
+
+    return _each(scene, id, resized)
+
+
+def _standing(box: Box, extent: np.ndarray) -> Box:
+    """The box with other sides, its lowest point at the same height."""
+    grown = replace(box, extent=np.maximum(extent, 0.0)).height_m() - box.height_m()
+    return replace(box, extent=extent, centre=box.centre + 0.5 * grown * UP)
+
+
+def remove(scene: WorldScene, id: Names) -> WorldScene:
+    gone = select(scene, id)
+    return scene.replace(objects=tuple(o for i, o in enumerate(scene.objects) if i not in gone))
+
+
+def only(scene: WorldScene, id: Names) -> WorldScene:
+    kept = select(scene, id)
+    return scene.replace(objects=tuple(o for i, o in enumerate(scene.objects) if i in kept))
+
+
+def restore(scene: WorldScene, object: ObjectSpec) -> WorldScene:
+    spec = _checked(object)
+    if spec.id in [o.id for o in scene.objects]:
+        raise ValueError(f"restore got {spec.id!r}, which is in the room; expected a removed object (or use insert)")
+    return scene.replace(objects=(*scene.objects, spec))
+
+
+def duplicate(scene: WorldScene, id: Names, right: Any = None, forward: Any = 0.0) -> WorldScene:
+    axes = _floor_axes(scene.camera)
+    for index in select(scene, id):
+        spec = scene.objects[index]
+        beside = float(np.ptp(box_of(spec).corners @ axes[0])) + BESIDE_GAP_M
+        offset = np.array([beside if right is None else number("right", right), 0.0, number("forward", forward)])
+        position = np.asarray(spec.position) + offset @ axes
+        scene = _added(scene, replace(spec, position=tuple(position.tolist())))
+    return scene
+
+
+def insert(scene: WorldScene, object: ObjectSpec, at: Any = None) -> WorldScene:
+    spec = _checked(object)
+    if at is None:
+        return _added(scene, spec)
+    box = box_of(spec)
+    if not isinstance(at, Mapping):
+        centre = _from_camera(scene.camera, vector("at", at, 3))
+        return _added(scene, with_box(spec, replace(box, centre=centre)))
+    unknown = set(at) - {"right", "up", "forward"}
+    if unknown or not at:
+        raise ValueError(
+            f"at has {sorted(at)}; expected right, forward (and up), metres from the floor below the camera"
+        )
+    right, up, forward = (number(f"at[{name!r}]", at.get(name, 0.0)) for name in ("right", "up", "forward"))
+    below = np.array([*scene.camera.position[:2], 0.0])
+    centre = below + np.array([right, up + box.height_m() / 2, forward]) @ _floor_axes(scene.camera)
+    return _added(scene, with_box(spec, replace(box, centre=centre)))
+
+
+def _added(scene: WorldScene, spec: ObjectSpec) -> WorldScene:
+    named = replace(spec, id=new_id(spec.category, [o.id for o in scene.objects]))
+    return scene.replace(objects=(*scene.objects, named))
+
+
+def swap(scene: WorldScene, id: Names, object: ObjectSpec) -> WorldScene:
+    other = _checked(object)
+    extent = box_of(other).extent
+    return _each(scene, id, lambda spec, box: (replace(other, id=spec.id), _standing(box, extent)))
+
+
+def paint(scene: WorldScene, id: Names, object: ObjectSpec) -> WorldScene:
+    """The box stays to the millimetre; the category is the other's, since the catalogue builds by it."""
+    other = _checked(object)
+    return _each(scene, id, lambda spec, box: (replace(other, id=spec.id), box))
+
+
+def lit(scene: WorldScene, id: Names, on: bool) -> WorldScene:
+    if not isinstance(on, (bool, np.bool_)):
+        raise ValueError(f"on: got {on!r}; expected True or False")
+    objects = list(scene.objects)
+    for index in select(scene, id):
+        if not is_lamp(objects[index]):
+            raise ValueError(f"lit got {objects[index].id!r}, which has no light; expected lamps, such as 'lamp'")
+        objects[index] = replace(objects[index], lit=bool(on))
+    return scene.replace(objects=tuple(objects))
+
+
+def is_lamp(spec: ObjectSpec) -> bool:
+    """Whether the object can be lit."""
+    return spec.category in LAMPS
+
+
+def with_focal(scene: WorldScene, fx: Any, fy: Any) -> WorldScene:
+    focal = (number("fx", fx), number("fy", fy))
+    if not all(0.05 <= side <= 50.0 for side in focal):
+        raise ValueError(f"focal {focal} is not a camera; expected 0.05 to 50, over picture width and height")
+    return scene.replace(camera=replace(scene.camera, focal=focal))
+
+
+def with_background(scene: WorldScene, room: WorldScene) -> WorldScene:
+    if not isinstance(room, WorldScene):
+        raise ValueError(f"room: got {type(room).__name__}; expected a WorldScene (`edit_from_json` reads one back)")
+    mine, other = scene.room, room.room
+    differ = [
+        f"{n} {getattr(other, n)} (here {getattr(mine, n)})" for n in _SHELL if getattr(mine, n) != getattr(other, n)
+    ]
+    if differ:
+        raise ValueError(
+            f"with_background got a room of another shell: {'; '.join(differ)}; expected the same walls and windows, "
+            "such as a room refurnished"
+        )
+    return scene.replace(room=replace(mine, params=other.params), daylight=room.daylight, style=room.style)
+
+
+VERBS: dict[str, Callable[..., WorldScene]] = {
+    verb.__name__: verb
+    for verb in (move, rotate, resize, remove, restore, only, duplicate, insert, swap, paint, lit)
+} | {"with_focal": with_focal, "with_background": with_background}  # fmt: skip
+_SIGNATURES = {name: inspect.signature(verb) for name, verb in VERBS.items()}
+
+
+def _each(scene: WorldScene, id: Names, change: Callable[[ObjectSpec, Box], tuple[ObjectSpec, Box]]) -> WorldScene:
+    """The room with every object that `id` names changed, and its box."""
+    objects = list(scene.objects)
+    for index in select(scene, id):
+        spec, box = change(objects[index], box_of(objects[index]))
+        _check_box(spec.id, box)
+        objects[index] = with_box(spec, box)
+    return scene.replace(objects=tuple(objects))
+
+
+def _check_box(name: str, box: Box) -> None:
+    sides = " x ".join(f"{side:.4g}" for side in box.extent)
+    if np.any(box.extent < MIN_SIZE_M):
+        raise ValueError(f"{name} would measure {sides} m; expected every side >= {MIN_SIZE_M} m: give larger ones")
+    if max(box.extent.max(), np.abs(box.centre).max()) > MAX_LENGTH_M:
+        raise ValueError(
+            f"{name} would measure {sides} m at {box.centre.tolist()}; expected no length over {MAX_LENGTH_M:g} m"
+        )
+
+
+def _checked(spec: Any) -> ObjectSpec:
+    """The object, if it can stand in a room. Raises ValueError, or KeyError for an unknown category."""
+    if not isinstance(spec, ObjectSpec):
+        raise ValueError(f"object: got {type(spec).__name__}; expected an ObjectSpec (`edit_from_json` reads one back)")
+    vector(f"position of {spec.id}", spec.position, 3)
+    quat = vector(f"quat_wxyz of {spec.id}", spec.quat_wxyz, 4)
+    if abs(float(np.linalg.norm(quat)) - 1) > 1e-3:
+        raise ValueError(f"quat_wxyz of {spec.id} is {quat.tolist()}; expected a unit quaternion (w, x, y, z)")
+    vector(f"scale of {spec.id}", spec.scale, 3)
+    _check_box(spec.id, box_of(spec))
+    return spec
+
+
+def _floor_axes(camera: Camera) -> np.ndarray:
+    """Rows right, up, forward `[3, 3]` of the floor as the camera sees it, in the world."""
+    c, s = np.cos(camera.yaw_rad), np.sin(camera.yaw_rad)
+    return np.array([[c, s, 0.0], [0.0, 0.0, 1.0], [-s, c, 0.0]])
+
+
+def _from_camera(camera: Camera, point: np.ndarray) -> np.ndarray:
+    """A point `[3]` of the camera frame in the world."""
+    return np.asarray(camera.position) + point @ world_to_camera(camera)
