@@ -12,7 +12,7 @@ import anchorgen as ag
 from anchorgen.analysis.demo import apply_example_edit
 from anchorgen.analysis.demo import main as demo
 from anchorgen.analysis.metrics import mse, psnr
-from anchorgen.world.counterfactual import influence_mask
+from anchorgen.world.counterfactuals import influence_mask
 
 MAX_MEGABYTES = 60
 

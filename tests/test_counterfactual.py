@@ -11,7 +11,7 @@ from scipy.ndimage import binary_dilation
 from anchorgen.geometry import quat_from_axis_angle, quat_multiply
 from anchorgen.world.boxes import Box, box_of, mesh_size
 from anchorgen.world.checks import box_overlap_share, footprint_of, impossibilities, may_overlap, penetrate
-from anchorgen.world.counterfactual import counterfactual, influence_mask
+from anchorgen.world.counterfactuals import counterfactual, influence_mask
 from anchorgen.world.edits import apply_edit, apply_edits
 from anchorgen.world.layout import overlaps
 from anchorgen.world.rooms import sample_scene

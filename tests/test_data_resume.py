@@ -28,7 +28,7 @@ from anchorgen.train import render_data
 @pytest.fixture
 def made_up(monkeypatch):
     """Rendering in this process, of made-up records."""
-    monkeypatch.setattr(render_data, "_limit_threads", lambda threads: None)
+    monkeypatch.setattr(render_data, "limit_threads", lambda threads: None)
     monkeypatch.setattr(render_data, "render_record", lambda seed, size, spp: _fake(seed))
     monkeypatch.setattr(render_data, "run_jobs", lambda function, jobs, workers, each: map(function, jobs))
 

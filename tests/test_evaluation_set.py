@@ -28,7 +28,7 @@ from anchorgen.world.boxes import box_of
 from anchorgen.world.checks import impossibilities
 from anchorgen.world.edits import apply_edit
 from anchorgen.world.programs import edit_from_json
-from anchorgen.world.render import Rendering, render
+from anchorgen.world.rendering import Rendering, render
 from anchorgen.world.types import WorldScene
 
 NUM = 5

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 RENDER = """
 import warnings
 from anchorgen.world.rooms import sample_scene
-from anchorgen.world.render import render
+from anchorgen.world.rendering import render
 from anchorgen.world.variant import use_mitsuba
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")

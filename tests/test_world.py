@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -41,7 +42,7 @@ def test_rooms_are_reproducible_and_survive_json():
 
 def test_rooms_of_world_1_can_still_be_read(rooms):
     old = rooms[0].to_json()
-    old["room"]["window"] = dict(wall="left", start_m=2.0, end_m=3.2, sill_m=0.9, head_m=2.1)
+    old["room"]["window"] = {"wall": "left", "start_m": 2.0, "end_m": 3.2, "sill_m": 0.9, "head_m": 2.1}
     del old["room"]["windows"], old["room"]["block"], old["style"]
     old["room"]["params"]["curtains"] = True
     scene = WorldScene.from_json(old)
@@ -146,7 +147,7 @@ def test_what_stands_in_one_room_shares_its_style(rooms):
     ]
     woods = [w for w in woods if len(w) >= 2]
     within = np.mean([np.linalg.norm(w[0] - w[1]) for w in woods])
-    between = np.mean([np.linalg.norm(a[0] - b[0]) for a, b in zip(woods, woods[1:], strict=False)])
+    between = np.mean([np.linalg.norm(a[0] - b[0]) for a, b in pairwise(woods)])
     assert within < 0.6 * between
 
 
@@ -195,3 +196,25 @@ def back_gap(scene: WorldScene, spec: ObjectSpec, size: np.ndarray) -> float:
     """Metres from the back of an object to the wall behind it."""
     x, y = np.asarray(spec.position)[:2] + rotation(spec) @ [0, size[1] / 2]
     return min(scene.room.width_m / 2 - abs(x), scene.room.depth_m - y)
+
+
+def test_the_fingerprint_covers_the_catalogue_and_changes_with_a_mesh(monkeypatch):
+    from anchorgen.world import fingerprint
+
+    probes = [sample_scene(seed) for seed in fingerprint._PROBES]
+    assert {o.category for scene in probes for o in scene.objects} == set(CATEGORIES)
+    assert {scene.room.params["floor"] for scene in probes} == {"planks", "parquet", "carpet", "tiles"}
+    code = fingerprint.world_code()
+    fingerprint.world_code.cache_clear()
+    assert fingerprint.world_code() == code
+    real = fingerprint.gather
+
+    def shifted(scene):
+        geometry = real(scene)
+        geometry.surfaces["gloss"][0][0] += 1e-3
+        return geometry
+
+    fingerprint.world_code.cache_clear()
+    monkeypatch.setattr(fingerprint, "gather", shifted)
+    assert fingerprint.world_code() != code
+    fingerprint.world_code.cache_clear()

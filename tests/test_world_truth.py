@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 
 from anchorgen.geometry import box_corners, floor_basis, project, quat_to_matrix, unproject
 from anchorgen.world.catalogue import build_furniture, size_of
-from anchorgen.world.render import render
+from anchorgen.world.rendering import render
 from anchorgen.world.rooms import sample_scene
 from anchorgen.world.truth import slot_instances, truth_slots, voxelise, world_truth
 from anchorgen.world.types import Camera, WorldScene

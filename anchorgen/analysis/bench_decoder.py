@@ -92,7 +92,7 @@ def edited(scene: SceneLatent, pair: TruePair) -> SceneLatent:
 def _true_scenes(pipe: AnchorgenPipeline, pair: TruePair) -> tuple[SceneLatent, SceneLatent]:
     """True latents before the edit, and those of the after-room (its own boxes, voxels and background)."""
     from anchorgen.world.edits import apply_edit
-    from anchorgen.world.render import render
+    from anchorgen.world.rendering import render
     from anchorgen.world.truth import slot_instances, truth_slots, world_truth
     from anchorgen.world.types import WorldScene
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import io
 import json
 import multiprocessing
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +26,19 @@ from anchorgen.analysis.evaluation_set import (
     specification,
 )
 from anchorgen.data.atomic import whole_or_absent
+from anchorgen.data.lanes import run_jobs
 from anchorgen.data.records import instance_png
 from anchorgen.world.checks import impossibilities
-from anchorgen.world.counterfactual import influence_mask
+from anchorgen.world.counterfactuals import influence_mask
 from anchorgen.world.edits import apply_edit
 from anchorgen.world.programs import edit_from_json
-from anchorgen.world.render import Rendering, render
+from anchorgen.world.rendering import Rendering, render
 from anchorgen.world.types import WorldScene
+from anchorgen.world.variant import limit_threads
 
 FEW_PX = 40  # an edit that shows in fewer pixels is reported
 LIGHT_GRID = 16
-_TASKS_PER_WORKER = 16  # then a fresh process: the renderer keeps a little memory of every picture
+_SCENES_PER_PROCESS = 16  # then a fresh process: the renderer keeps a little memory of every picture
 
 
 def render_evaluation(
@@ -79,7 +80,7 @@ def render_evaluation(
     missing = [i for i in range(num_scenes) if not scene_path(out, i).is_file()]
     jobs = [(i, whole["scenes"][i], str(out), settings) for i in missing]
     with tqdm(total=num_scenes, initial=num_scenes - len(jobs), unit="scene", disable=not progress) as bar:
-        for _ in _rendered(jobs, workers):
+        for _ in run_jobs(_render_job, jobs, workers, _SCENES_PER_PROCESS):
             bar.update()
     return {**manifest, "count": num_scenes, **report(out)}
 
@@ -122,35 +123,15 @@ def _claim(out: Path, manifest: dict[str, Any], num_scenes: int) -> None:
         partial.write_text(json.dumps({**manifest, "count": max(num_scenes, there["count"])}, indent=1) + "\n")
 
 
-def _pool(workers: int) -> ProcessPoolExecutor:
-    context = multiprocessing.get_context("spawn")  # a forked renderer would hang
-    return ProcessPoolExecutor(workers, mp_context=context, max_tasks_per_child=_TASKS_PER_WORKER)
-
-
 def _specified(workers: int) -> dict[str, Any]:
-    with _pool(workers) as pool:
+    context = multiprocessing.get_context("spawn")  # a forked renderer would hang
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
         return specification(pool=pool)
-
-
-def _rendered(jobs: list[tuple], workers: int) -> Iterator[int]:
-    """Scenes as they are done. A worker that is killed raises here."""
-    with _pool(workers) as pool:
-        futures = [pool.submit(_render_job, job) for job in jobs]
-        try:
-            yield from (future.result() for future in as_completed(futures))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
 
 
 def _render_job(job: tuple[int, dict[str, Any], str, dict[str, int]]) -> int:
     index, scene, out, settings = job
-    from anchorgen.world.variant import use_mitsuba
-
-    if use_mitsuba().variant().startswith("llvm"):
-        import drjit
-
-        drjit.set_thread_count(1)
+    limit_threads(1)
     write_scene(scene_path(Path(out), index), render_members(scene, **settings))
     return index
 

@@ -25,7 +25,7 @@ from anchorgen.analysis.evaluation_choice import EDITS, FIRST_EVALUATION_SEED, c
 from anchorgen.data.cache import cache_folder
 from anchorgen.data.records import picture_array, png_instance
 from anchorgen.scene.truth import WORLD_VERSION
-from anchorgen.world.counterfactual import influence_mask
+from anchorgen.world.counterfactuals import influence_mask
 from anchorgen.world.edits import Edit, apply_edit
 from anchorgen.world.programs import edit_from_json, edit_to_json
 from anchorgen.world.rooms import sample_scene

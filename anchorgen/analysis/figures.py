@@ -11,6 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 INK, QUIET = "#1f2430", "#6b7280"
+_TITLE_INCH = 0.34
 _CELL_INCH = 1.55
 
 
@@ -24,7 +25,7 @@ class NotebookFigure(Figure):
 def picture_grid(
     rows: Sequence[Sequence[Any]],
     *,
-    titles: Sequence[str] = (),
+    titles: Sequence[str] | Sequence[Sequence[str]] = (),
     row_titles: Sequence[str] = (),
     caption: str = "",
     highlight: int | None = None,
@@ -34,35 +35,32 @@ def picture_grid(
 
     Args:
         rows: of PIL pictures, `[H, W, 3]` arrays, or `[H, W]` maps in [0, 1] (drawn as heat); None leaves a gap.
-        titles: above the columns. row_titles: beside the rows. caption: above it all.
+        titles: above the columns, or, as lists, above each picture. row_titles: beside the rows. caption: above it all.
         highlight: a column to frame.
         cell_inch: side of a picture.
     """
     height, width = len(rows), max(len(row) for row in rows)
-    left = 1.05 if row_titles else 0.08
-    head = (0.34 if titles else 0.06) + (0.36 if caption else 0)
-    figure = NotebookFigure(
-        figsize=(left + width * cell_inch + 0.08, head + height * cell_inch + 0.08), dpi=110, facecolor="white"
-    )
+    each = bool(titles) and not isinstance(titles[0], str)
+    above: Sequence[Sequence[str]] = titles if each else [titles]  # type: ignore[assignment]
+    left, gap = 1.05 if row_titles else 0.08, _TITLE_INCH if each else 0.0
+    head = (_TITLE_INCH if titles and not each else 0.06) + (0.36 if caption else 0)
+    size = (left + width * cell_inch + 0.08, head + height * (cell_inch + gap) + 0.08)
+    figure = NotebookFigure(figsize=size, dpi=110, facecolor="white")
     FigureCanvasAgg(figure)
-    w, h = figure.get_size_inches()
+    w, h = size
     for i, row in enumerate(rows):
         for j, picture in enumerate(row):
             if picture is None:
                 continue
-            box = (
-                (left + j * cell_inch) / w,
-                1 - (head + (i + 1) * cell_inch) / h,
-                (cell_inch - 0.05) / w,
-                (cell_inch - 0.05) / h,
-            )
+            bottom = 1 - (head + (i + 1) * (cell_inch + gap)) / h
+            box = ((left + j * cell_inch) / w, bottom, (cell_inch - 0.05) / w, (cell_inch - 0.05) / h)
             axes = figure.add_axes(box)
             _draw(axes, picture)
             framed = j == highlight
             for spine in axes.spines.values():
                 spine.set(edgecolor="#e07a1f" if framed else "#d1d5db", linewidth=2.0 if framed else 0.6)
-            if i == 0 and j < len(titles):
-                axes.set_title(titles[j], fontsize=9, color=INK, pad=4)
+            if i < len(above) and j < len(above[i]):
+                axes.set_title(above[i][j], fontsize=9, color=INK, pad=4)
             if j == 0 and i < len(row_titles):
                 axes.set_ylabel(row_titles[i], fontsize=9, color=QUIET, rotation=0, ha="right", va="center", labelpad=8)
     if caption:

@@ -16,7 +16,7 @@ from anchorgen.data.shards import read_records
 from anchorgen.geometry import project
 from anchorgen.world.camera import to_camera
 from anchorgen.world.checks import impossibilities
-from anchorgen.world.counterfactual import influence_mask
+from anchorgen.world.counterfactuals import influence_mask
 from anchorgen.world.edits import Edit, apply_edit
 from anchorgen.world.types import WorldScene
 
@@ -93,7 +93,7 @@ def _rendered(record: Record, edit: Edit, spp: int) -> TruePair:
     name = hashlib.sha256(json.dumps([record.meta["scene"], dict(edit), spp], sort_keys=True).encode()).hexdigest()[:20]
     path = cache_folder() / "true-edits" / f"{name}.png"
     if not path.is_file():
-        from anchorgen.world.counterfactual import counterfactual
+        from anchorgen.world.counterfactuals import counterfactual
 
         size = record.image.shape[0]
         pair = counterfactual(WorldScene.from_json(record.meta["scene"]), [edit], size, spp)

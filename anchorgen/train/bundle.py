@@ -23,7 +23,7 @@ from anchorgen.prior import PriorConfig, ScenePrior
 from anchorgen.train.run_record import read_run_records
 from anchorgen.world.catalogue import CATEGORIES
 from anchorgen.world.checks import impossibilities
-from anchorgen.world.counterfactual import counterfactual
+from anchorgen.world.counterfactuals import counterfactual
 from anchorgen.world.edits import apply_edit
 from anchorgen.world.rooms import sample_scene
 from anchorgen.world.truth import slot_instances, truth_slots, world_truth

@@ -2,59 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 import traceback
 import warnings
-from collections.abc import Sequence
-from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from tqdm.auto import tqdm
 
 from anchorgen.data.atomic import file_sha256, partial_path
 from anchorgen.data.lanes import run_jobs
 from anchorgen.data.manifest import codes, read_manifest, summarised, write_manifest
-from anchorgen.data.records import Record
 from anchorgen.data.shards import SHARD_SIZE, shard_path, write_shard
 from anchorgen.data.splits import split_of
+from anchorgen.pipeline.world_records import render_record
 from anchorgen.scene.truth import WORLD_VERSION
+from anchorgen.world.fingerprint import world_code
+from anchorgen.world.variant import limit_threads
 
-_NO_PART_OF_THE_LOOK = ("__init__", "boxes", "by_hand", "checks", "counterfactual", "edits", "programs", "selection")
 _SHARDS_PER_PROCESS = 4  # then a fresh process: the renderer keeps a little memory of every scene
-
-
-def render_record(seed: int, size: int, spp: int) -> Record:
-    """The record of one seed."""
-    from anchorgen.world.render import render
-    from anchorgen.world.rooms import sample_scene
-    from anchorgen.world.truth import slot_instances, truth_slots, world_truth
-
-    scene = sample_scene(seed)
-    picture = render(scene, size, spp, seed=seed % 2**31)
-    truth = world_truth(scene, picture.instance, picture.depth)
-    instance = slot_instances(picture.instance, truth_slots(scene, picture.instance))
-    meta = {
-        "scene": scene.to_json(),
-        "seed": seed,
-        "spp": spp,
-        "size": size,
-        "split": split_of(seed),
-        "world": WORLD_VERSION,
-        "objects": _all_objects(scene.objects, picture.instance),
-    }
-    return Record(f"room-{seed:08d}", picture.image, instance, picture.depth, picture.normals, truth, meta)
-
-
-def _all_objects(objects: Sequence[Any], instance: np.ndarray) -> list[dict[str, Any]]:
-    """Every object of the room, also without a slot; `visible_px` as at 128 px."""
-    shown = np.bincount(instance[instance >= 0].ravel(), minlength=len(objects)) * (128 / len(instance)) ** 2
-    return [
-        {"id": o.id, "category": o.category, "visible_px": round(float(px))}
-        for o, px in zip(objects, shown, strict=True)
-    ]
 
 
 def render_dataset(
@@ -142,7 +108,7 @@ def _warn_of_other_code(out: Path, manifest: dict[str, Any], missing: list[int])
 def _render_shard(job: tuple[int, int, int, str, int, int, int]) -> tuple[int, dict[str, Any]]:
     index, first, shard_size, out, size, spp, threads = job
     code = world_code()
-    _limit_threads(threads)
+    limit_threads(threads)
     records, failures = [], {}
     for seed in range(first, first + shard_size):
         try:
@@ -162,25 +128,3 @@ def _render_shard(job: tuple[int, int, int, str, int, int, int]) -> tuple[int, d
         "sha256": file_sha256(path),
         "code": code,
     }
-
-
-@lru_cache(maxsize=1)
-def world_code() -> str:
-    """12 hex digits of the sources that decide what a seed looks like, as they are when this process first asks."""
-    package = Path(__file__).parents[1]
-    files = [p for p in (package / "world").rglob("*.py") if p.stem not in _NO_PART_OF_THE_LOOK]
-    sources = {p.relative_to(package).as_posix(): p for p in files}
-    sources["train/render_data.py"] = Path(__file__)
-    digest = hashlib.sha256()
-    for name in sorted(sources):
-        digest.update(name.encode() + b"\0" + sources[name].read_bytes() + b"\0")
-    return digest.hexdigest()[:12]
-
-
-def _limit_threads(threads: int) -> None:
-    from anchorgen.world.variant import use_mitsuba
-
-    if use_mitsuba().variant().startswith("llvm"):
-        import drjit
-
-        drjit.set_thread_count(threads)

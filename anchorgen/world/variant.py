@@ -42,6 +42,14 @@ def use_mitsuba() -> Any:
     return mitsuba
 
 
+def limit_threads(count: int) -> None:
+    """How many threads the renderer of this process uses."""
+    if use_mitsuba().variant().startswith("llvm"):
+        import drjit
+
+        drjit.set_thread_count(count)
+
+
 def find_llvm() -> Path | None:
     """`DRJIT_LIBLLVM_PATH` if it is fit, else the library that the karellen-llvm-core wheel brings, else None."""
     named = os.environ.get("DRJIT_LIBLLVM_PATH")

@@ -10,7 +10,7 @@ from scipy.ndimage import binary_dilation
 
 from anchorgen.world.checks import impossibilities
 from anchorgen.world.edits import Edit, apply_edits
-from anchorgen.world.render import EVALUATION_SPP, Rendering, render
+from anchorgen.world.rendering import EVALUATION_SPP, Rendering, render
 from anchorgen.world.types import WorldScene
 
 _THRESHOLD = 8.0  # grey levels of 255
