@@ -169,7 +169,7 @@ def rules(count: int) -> dict[str, Any]:
         impossible += bool(wrong)
         boxes = [(spec, box_of(spec)) for spec in scene.objects]
         overlaps += sum(
-            box_overlap_share(a, b) > 0.05 for (s, a), (t, b) in combinations(boxes, 2) if not may_overlap(s, a, t, b)
+            box_overlap_share(s, t) > 0.05 for (s, a), (t, b) in combinations(boxes, 2) if not may_overlap(s, a, t, b)
         )
         categories.update(spec.category for spec in scene.objects)
         objects.append(len(scene.objects))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from functools import lru_cache
 from typing import Any
 
@@ -50,7 +50,8 @@ def sample_params(category: str, rng: np.random.Generator, style: dict[str, Any]
     Raises:
         KeyError: an unknown category; the message lists those there are.
     """
-    return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(_kind(category).sample(rng, style)).items()}
+    piece = _kind(category).sample(rng, style)
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in vars(piece).items()}
 
 
 def build_furniture(category: str, params: dict[str, Any]) -> Furniture:
