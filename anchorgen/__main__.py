@@ -45,58 +45,99 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _positive(text: str) -> int:
+    """A whole number of at least 1, for argparse."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"got {text!r}; expected a whole number of at least 1")
+    return value
+
+
 def _add_data_commands(data: Any) -> None:
+    _add_render(data)
+    _add_looking_and_packing(data)
+    _add_layouts(data)
+    _add_evaluation(data)
+
+
+def _add_render(data: Any) -> None:
+    from anchorgen.scene.truth import WORLD_VERSION
+
     render = data.add_parser("render", help="render rooms into shards; goes on where it stopped")
-    render.add_argument("--count", type=int, required=True, help="rooms in all; raise it later to extend the folder")
+    render.add_argument(
+        "--count", type=_positive, required=True, help="rooms in all; raise it later to extend the folder"
+    )
     render.add_argument(
         "--split", choices=("train", "val", "test"), default="train", help="which seeds (default: train)"
     )
-    render.add_argument("--seed", type=int, help="first seed, instead of the split's own")
-    render.add_argument("--out", type=Path, help="folder (default: worlds/2/SPLIT in the cache)")
-    render.add_argument("--shard-size", type=int, default=64, help="rooms a shard")
-    render.add_argument("--size", type=int, default=128, help="pixels a side")
-    render.add_argument("--spp", type=int, default=20, help="samples a pixel")
-    render.add_argument("--workers", type=int, default=1, help="processes")
-    render.add_argument("--threads", type=int, default=1, help="renderer threads of each process")
+    render.add_argument("--seed", type=int, help="first seed, instead of the split's own; one of --split")
+    render.add_argument("--out", type=Path, help=f"folder (default: worlds/{WORLD_VERSION}/SPLIT in the cache)")
+    render.add_argument("--shard-size", type=_positive, default=64, help="rooms a shard")
+    render.add_argument("--size", type=_positive, default=128, help="pixels a side")
+    render.add_argument("--spp", type=_positive, default=20, help="samples a pixel")
+    render.add_argument("--workers", type=_positive, default=1, help="processes")
+    render.add_argument("--threads", type=_positive, default=1, help="renderer threads of each process")
     render.set_defaults(run=_render)
+
+
+def _add_looking_and_packing(data: Any) -> None:
     inspect = data.add_parser("inspect", help="contact sheet, figures, tables and checksums of a folder of rooms")
     inspect.add_argument("folder", type=Path)
     inspect.add_argument("--out", type=Path, default=Path("out/rooms"), help="folder, or the contact sheet's name.png")
-    inspect.add_argument("--limit", type=int, help="rooms to read (default: all)")
+    inspect.add_argument("--limit", type=_positive, help="rooms to read (default: all)")
     inspect.set_defaults(run=_inspect)
     pack = data.add_parser("pack", help="a folder of rooms in a compact form, for training elsewhere")
     pack.add_argument("folder", type=Path)
     pack.add_argument("--out", type=Path, required=True, help="folder of the pack")
     pack.add_argument("--quality", type=int, default=92, help="of the WebP pictures")
-    pack.add_argument("--voxels", type=int, default=96, help="at most, an object")
-    pack.add_argument("--workers", type=int, default=1, help="processes")
+    pack.add_argument("--voxels", type=_positive, default=96, help="at most, an object")
+    pack.add_argument("--workers", type=_positive, default=1, help="processes")
     pack.set_defaults(run=_pack)
+
+
+def _add_layouts(data: Any) -> None:
+    from anchorgen.scene.truth import WORLD_VERSION
+
     layouts = data.add_parser("layouts", help="boxes and cameras of many rooms, without pictures")
-    layouts.add_argument("--count", type=int, default=20_000, help="rooms")
+    layouts.add_argument("--count", type=_positive, default=20_000, help="rooms")
     layouts.add_argument("--split", choices=("train", "val", "test"), default="test", help="which seeds")
-    layouts.add_argument("--out", type=Path, help="file (default: worlds/2/layouts-SPLIT.safetensors in the cache)")
-    layouts.add_argument("--workers", type=int, default=1, help="processes")
+    place = f"worlds/{WORLD_VERSION}/layouts-SPLIT.safetensors"
+    layouts.add_argument("--out", type=Path, help=f"file (default: {place} in the cache)")
+    layouts.add_argument("--workers", type=_positive, default=1, help="processes")
     layouts.set_defaults(run=_layouts)
+
+
+def _add_evaluation(data: Any) -> None:
+    from anchorgen.scene.truth import WORLD_VERSION
+
     evaluation = data.add_parser("evaluation", help="the fixed evaluation set: 100 test rooms, nine edits of each")
-    evaluation.add_argument("--count", type=int, default=100, help="scenes; fewer make a prefix of the same set")
-    evaluation.add_argument("--out", type=Path, help="folder (default: evaluation/2 in the cache)")
-    evaluation.add_argument("--size", type=int, default=128, help="pixels a side")
-    evaluation.add_argument("--supersample", type=int, default=2, help="film pixels a side of each")
-    evaluation.add_argument("--spp", type=int, default=64, help="samples a film pixel")
-    evaluation.add_argument("--workers", type=int, default=1, help="processes")
+    evaluation.add_argument("--count", type=_positive, default=100, help="scenes; fewer make a prefix of the same set")
+    evaluation.add_argument("--out", type=Path, help=f"folder (default: evaluation/{WORLD_VERSION} in the cache)")
+    evaluation.add_argument("--size", type=_positive, default=128, help="pixels a side")
+    evaluation.add_argument("--supersample", type=_positive, default=2, help="film pixels a side of each")
+    evaluation.add_argument("--spp", type=_positive, default=64, help="samples a film pixel")
+    evaluation.add_argument("--workers", type=_positive, default=1, help="processes")
     evaluation.add_argument("--checksum", action="store_true", help="print that of the specification, render nothing")
     evaluation.set_defaults(run=_evaluation)
 
 
 def _render(options: argparse.Namespace) -> None:
     from anchorgen.data.cache import split_folder
-    from anchorgen.data.splits import FIRST_SEED
+    from anchorgen.data.splits import FIRST_SEED, split_of
     from anchorgen.train.render_data import render_dataset
 
     seed = FIRST_SEED[options.split] if options.seed is None else options.seed
     out = options.out or split_folder(options.split)
     sizes = {name: getattr(options, name) for name in ("size", "spp", "workers", "threads", "shard_size")}
     with _plain_errors("data render", out):
+        if split_of(seed) != options.split:
+            raise ValueError(
+                f"--seed: got {seed}, of split {split_of(seed)!r}; expected one of --split {options.split}, "
+                f"which begins at {FIRST_SEED[options.split]}"
+            )
         manifest = render_dataset(options.count, seed, out, **sizes)
     failures = {s: why for shard in manifest["shards"].values() for s, why in shard["failures"].items()}
     print(f"{manifest['records']} rooms in {out}" + (f"; {len(failures)} failed: {failures}" if failures else ""))
@@ -105,7 +146,7 @@ def _render(options: argparse.Namespace) -> None:
 def _inspect(options: argparse.Namespace) -> None:
     from anchorgen.analysis.inspect_data import inspect_folder
 
-    with _plain_errors("data inspect", options.out):
+    with _plain_errors("data inspect", options.out, resumes=False):
         inspect_folder(options.folder, options.out, options.limit)
 
 
@@ -131,7 +172,7 @@ def _layouts(options: argparse.Namespace) -> None:
     from anchorgen.train.render_layouts import render_layouts
 
     out = options.out or worlds_folder() / f"layouts-{options.split}.safetensors"
-    with _plain_errors("data layouts", out):
+    with _plain_errors("data layouts", out, resumes=False):
         layouts = render_layouts(options.count, options.split, out, workers=options.workers)
     failures = layouts.facts["failures"]
     print(f"{len(layouts):,} rooms, {len(layouts.category):,} objects of {len(layouts.categories)} classes in {out}")
@@ -143,9 +184,10 @@ def _evaluation(options: argparse.Namespace) -> None:
     from anchorgen.analysis.evaluation_render import render_evaluation, specification_checksum
     from anchorgen.analysis.evaluation_set import evaluation_folder
 
-    if options.checksum:
-        return print(specification_checksum(options.workers))
     out = options.out or evaluation_folder()
+    if options.checksum:
+        with _plain_errors("data evaluation --checksum", out, resumes=False):
+            return print(specification_checksum(options.workers))
     sizes = {name: getattr(options, name) for name in ("size", "supersample", "spp", "workers")}
     with _plain_errors("data evaluation", out):
         made = render_evaluation(out, options.count, **sizes)
@@ -153,14 +195,14 @@ def _evaluation(options: argparse.Namespace) -> None:
 
 
 @contextmanager
-def _plain_errors(command: str, out: Path) -> Iterator[None]:
+def _plain_errors(command: str, out: Path, resumes: bool = True) -> Iterator[None]:
     """What ends a job as one line instead of a traceback."""
     from anchorgen.data.explain import ENDINGS, why_it_ended
 
     try:
         yield
     except ENDINGS as error:
-        raise SystemExit(f"anchorgen {command}: {why_it_ended(error, out)}") from None
+        raise SystemExit(f"anchorgen {command}: {why_it_ended(error, out, resumes)}") from None
 
 
 def _bench(options: argparse.Namespace) -> None:

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from anchorgen.__main__ import BENCHMARKS, TRAINERS, main
+from anchorgen.scene import truth
 
 
 def run(capsys, *argv: str) -> tuple[int, str]:
@@ -49,6 +50,42 @@ def test_rendering_into_a_folder_of_other_settings_is_refused(tmp_path, capsys):
     code, text = run(capsys, "data", "render", "--count", "1", "--out", str(tmp_path))
     assert "choose another --out" in text
     assert code != 0
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("render", "--count", "0"),
+        ("render", "--count", "1", "--threads", "none"),
+        ("inspect", "somewhere", "--limit", "0"),
+        ("pack", "somewhere", "--out", "elsewhere", "--voxels", "-1"),
+        ("layouts", "--workers", "0"),
+        ("evaluation", "--checksum", "--workers", "0"),
+    ],
+)
+def test_numbers_below_one_are_refused_by_name(capsys, argv):
+    code, text = run(capsys, "data", *argv)
+    assert code == 2 and "Traceback" not in text
+    assert f"argument {argv[-2]}: got {argv[-1]!r}; expected a whole number of at least 1" in text
+
+
+@pytest.mark.parametrize("what", ["render", "layouts", "evaluation"])
+def test_help_names_the_folder_of_this_version(capsys, monkeypatch, what):
+    monkeypatch.setattr(truth, "WORLD_VERSION", 77)
+    _, text = run(capsys, "data", what, "--help")
+    assert "/77" in text
+
+
+def test_a_checksum_that_cannot_be_made_ends_in_one_line(monkeypatch, capsys):
+    from anchorgen.analysis import evaluation_render
+
+    def ended(workers: int) -> str:
+        raise ImportError("no scipy")
+
+    monkeypatch.setattr(evaluation_render, "specification_checksum", ended)
+    _, text = run(capsys, "data", "evaluation", "--checksum")
+    assert "data evaluation --checksum: ImportError: no scipy. Nothing of the work is kept" in text
+    assert "goes on" not in text
 
 
 def test_inspecting_an_empty_folder_says_how_to_fill_it(tmp_path, capsys):

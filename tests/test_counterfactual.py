@@ -24,8 +24,8 @@ def rooms(count: int = 200):
 
 @pytest.fixture(scope="module")
 def room() -> WorldScene:
-    """A lit lamp on a nightstand, and a wardrobe."""
-    wanted = {"bed", "nightstand", "wardrobe"}
+    """A lit lamp on a nightstand, a wardrobe, and things that hang."""
+    wanted = {"bed", "nightstand", "wardrobe", "pendant", "painting"}
     return next(
         r for r in rooms() if wanted <= {o.category for o in r.objects} and table_lamp(r) and r.room.block is None
     )
@@ -54,12 +54,14 @@ def test_no_two_boxes_of_sampled_rooms_share_more_than_a_twentieth():
     ("edit", "warning"),
     [
         ({"verb": "move", "id": "bed-0", "right": 9.0}, "bed-0 goes through a wall"),
-        ({"verb": "move", "id": "bed-0", "forward": -9.0}, "bed-0 goes through a wall"),
+        ({"verb": "move", "id": "bed-0", "forward": 3.0}, "bed-0 goes through a wall"),
         ({"verb": "move", "id": "bed-0", "up": -0.1}, "bed-0 goes through the floor"),
         ({"verb": "move", "id": "wardrobe-0", "up": 1.5}, "wardrobe-0 goes through the ceiling"),
         ({"verb": "move", "id": "bed-0", "up": 0.3}, "bed-0 stands on nothing"),
         ({"verb": "rotate", "id": "bed-0", "pitch": 40}, "bed-0 goes through the floor"),
         ({"verb": "rotate", "id": "bed-0", "roll": 40}, "bed-0 goes through the floor"),
+        ({"verb": "move", "id": "pendant-0", "up": -0.5}, "pendant-0 hangs on nothing"),
+        ({"verb": "move", "id": "painting-0", "forward": -1.0}, "painting-0 hangs on nothing"),
     ],
 )
 def test_impossible_edits_say_so(room, edit, warning):
@@ -71,6 +73,27 @@ def test_what_stood_on_something_that_is_gone_stands_on_nothing(room):
     gone = impossibilities(apply_edit(room, {"verb": "remove", "id": "nightstand"}))
     assert f"{lamp} stands on nothing" in gone
     assert impossibilities(apply_edit(room, {"verb": "remove", "id": "lamp"})) == ()
+
+
+def test_curtains_and_sills_are_in_the_way():
+    """A sampled room with long curtains, and a wardrobe pushed where they hang."""
+    room = next(
+        r
+        for r in rooms()
+        if r.room.params["curtains"] == "long"
+        and r.room.windows[0].wall in ("left", "right")
+        and any(o.category == "wardrobe" for o in r.objects)
+    )
+    window, sign = room.room.windows[0], -1 if room.room.windows[0].wall == "left" else 1
+    y = window.start_m if window.wall == "left" else room.room.depth_m - window.start_m
+    wardrobe = next(o for o in room.objects if o.category == "wardrobe")
+    at_window = replace(wardrobe, position=(sign * (room.room.width_m / 2 - 0.7), y, 0.0))
+    for x, expected in ((0.9, False), (0.35, True)):
+        at = (sign * (room.room.width_m / 2 - x), y, 0.0)
+        spec = replace(at_window, position=at, quat_wxyz=(np.sqrt(0.5), 0, 0, -sign * np.sqrt(0.5)))
+        wrong = impossibilities(room.replace(objects=(spec,)))
+        assert (f"{spec.id} goes through a curtain" in wrong) == expected, wrong
+        assert not any("curtain" in text for text in impossibilities(room.replace(objects=(spec,)), fittings=False))
 
 
 def test_two_in_one_place_overlap_unless_they_may(room):
@@ -152,6 +175,13 @@ def test_influence_mask_ignores_noise_and_grows_by_three_pixels():
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == (7, 14, 7, 14)
 
 
+def test_odd_sizes_are_refused_before_anything_is_rendered(room):
+    with pytest.raises(ValueError, match="size: got 97; expected an even number"):
+        counterfactual(room, [], size=97)
+    with pytest.raises(ValueError, match="expected two of one"):
+        influence_mask(np.zeros((4, 4, 3), np.uint8), np.zeros((4, 6, 3), np.uint8))
+
+
 def test_without_an_edit_nothing_changes(room):
     pair = counterfactual(room, [], 64, 16)
     assert pair.edited == room
@@ -169,7 +199,7 @@ def test_removing_a_lit_lamp_takes_its_light(room):
     outside = ~binary_dilation(lamp_mask, np.ones((3, 3), bool))
     delta = (pair.after.image.astype(float) - pair.before.image).mean(-1) / 255
     assert (delta > 0.02)[outside].mean() < 0.01  # noise: none is left at 1,024 samples
-    assert (delta < -0.02)[outside].mean() > 0.2
+    assert (delta < -0.02)[outside].mean() > 0.1
     assert 0.01 < pair.influence.mean() <= 1
 
 

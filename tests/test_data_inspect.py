@@ -10,9 +10,10 @@ from PIL import Image
 from record_helpers import make_record
 
 from anchorgen.__main__ import main
+from anchorgen.analysis.inspect_data import state_of
 from anchorgen.analysis.room_statistics import plan_positions, room_statistics
 from anchorgen.data.atomic import file_sha256
-from anchorgen.data.manifest import damaged_files, write_manifest
+from anchorgen.data.manifest import damaged_files, read_manifest, write_manifest
 from anchorgen.data.pack_folder import pack_folder
 from anchorgen.data.shards import shard_path, write_shard
 from anchorgen.geometry import quat_to_matrix
@@ -93,7 +94,20 @@ def test_changed_files_and_mixed_code_are_said(folder, tmp_path, capsys):
     main(["data", "inspect", str(folder), "--out", str(tmp_path)])
     text = capsys.readouterr().out
     assert "MIXED CODE 0123456789ab, ba9876543210" in text
+    assert "MIXED RENDERER" not in text and "renderer unknown" in text
     assert "2 of 2 files DIFFER or are absent: rooms-000000.tar, rooms-000001.tar" in text
+
+
+def test_mixed_renderers_are_said(folder, tmp_path, capsys):
+    manifest = read_manifest(folder)
+    entry = manifest["shards"]["0"] | {"renderer": "mitsuba 1 llvm, pyoidn 2"}
+    write_manifest(folder, manifest | {"shards": {"0": entry}})
+    assert "renderer mitsuba 1 llvm, pyoidn 2" in state_of(folder)
+    other = entry | {"renderer": "mitsuba 1 scalar, pyoidn 2"}
+    write_manifest(folder, manifest | {"shards": {"0": entry, "1": other}})
+    main(["data", "inspect", str(folder), "--out", str(tmp_path)])
+    text = capsys.readouterr().out
+    assert "MIXED RENDERER mitsuba 1 llvm, pyoidn 2; mitsuba 1 scalar, pyoidn 2" in text and "MIXED CODE" not in text
 
 
 def test_damaged_files_are_those_that_differ(folder):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+from concurrent.futures.process import BrokenProcessPool
+
 import numpy as np
 import pytest
 
@@ -91,6 +94,40 @@ def test_bad_requests_say_what_to_do(tmp_path, layouts):
         load_layouts(tmp_path / "x")
     with pytest.raises(OSError):
         save_layouts(layouts[0], tmp_path / "x" / "below.safetensors")
+
+
+@pytest.fixture
+def no_work(monkeypatch):
+    def run_jobs(function, jobs, workers):
+        raise AssertionError("the work has begun")
+
+    monkeypatch.setattr(layouts_job, "run_jobs", run_jobs)
+
+
+def test_a_place_that_cannot_be_written_is_found_before_the_work(tmp_path, no_work):
+    with pytest.raises(ValueError, match=r"--out: got the folder .*; expected a file, say .*layouts.safetensors"):
+        render_layouts(1, "test", tmp_path)
+    with pytest.raises(OSError, match="too long"):
+        render_layouts(1, "test", tmp_path / ("x" * 250))  # a fit name, but not for what is written beside
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError):
+        render_layouts(1, "test", tmp_path / "file" / "below")
+    with pytest.raises(AssertionError, match="begun"):
+        render_layouts(1, "test", tmp_path / "fit.safetensors")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(
+    "error", [BrokenProcessPool("gone"), MemoryError(), ImportError("x"), OSError(errno.ENOSPC, "full")]
+)
+def test_the_command_claims_no_finished_work(tmp_path, monkeypatch, error):
+    def ended(*args, **options):
+        raise error
+
+    monkeypatch.setattr(layouts_job, "render_layouts", ended)
+    with pytest.raises(SystemExit, match="anchorgen data layouts: .*Nothing of the work is kept") as caught:
+        main(["data", "layouts", "--count", "1", "--out", str(tmp_path / "x")])
+    assert "intact" not in str(caught.value) and "goes on" not in str(caught.value)
 
 
 def test_the_command_writes_to_the_cache(tmp_path, monkeypatch, capsys):

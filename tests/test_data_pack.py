@@ -18,6 +18,7 @@ from record_helpers import assert_equal, make_record
 from anchorgen.__main__ import main
 from anchorgen.analysis.metrics import psnr
 from anchorgen.data import pack_folder as packing
+from anchorgen.data.manifest import write_manifest
 from anchorgen.data.pack_folder import bytes_by_kind, pack_folder
 from anchorgen.data.packs import list_parts, part_path
 from anchorgen.data.records import Record
@@ -179,6 +180,13 @@ def test_bad_requests_say_what_to_do(folder, tmp_path):
         _pack(tmp_path / "nothing", tmp_path / "pack")
     with pytest.raises(ValueError, match="another folder"):
         _pack(folder, folder)
+    shutil.copytree(folder, tmp_path / "other")
+    with pytest.raises(ValueError, match="other, which holds rendered shards; expected a folder of a pack"):
+        _pack(folder, tmp_path / "other")
+    assert not list_parts(tmp_path / "other") and not (tmp_path / "other" / "manifest.json").exists()
+    write_manifest(tmp_path / "begun", {"settings": {"seed": 0}, "shards": {}})  # before its first shard
+    with pytest.raises(ValueError, match="holds rendered shards"):
+        _pack(folder, tmp_path / "begun")
     with pytest.raises(ValueError, match="quality=0"):
         _pack(folder, tmp_path / "pack", quality=0)
     _pack(folder, tmp_path / "pack")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from anchorgen.geometry import quat_to_matrix
 from anchorgen.scene import SceneLatent
+from anchorgen.scene.errors import EditError
 from anchorgen.world.boxes import box_of, mesh_size
 from anchorgen.world.camera import box_in_camera, world_to_camera
 from anchorgen.world.edits import VERBS, apply_edit, apply_edits, brought, is_lamp
@@ -137,10 +139,23 @@ def test_swap_and_paint_keep_what_they_say(room, other):
 def test_restore_brings_back_what_was_removed(room):
     for spec in room.objects:
         gone = apply_edit(room, {"verb": "remove", "id": spec.id})
-        back = apply_edit(gone, {"verb": "restore", "object": spec})
-        assert sorted(back.objects, key=lambda o: o.id) == sorted(room.objects, key=lambda o: o.id)
-    with pytest.raises(ValueError, match="in the room"):
-        apply_edit(room, {"verb": "restore", "object": room.objects[0]})
+        again = WorldScene.from_json(json.loads(json.dumps(gone.to_json())))
+        for back in (apply_edit(again, {"verb": "restore", "id": spec.id}), apply_edit(gone, {"verb": "restore"})):
+            assert {o.id: box_of(o).centre.tolist() for o in back.objects} == {
+                o.id: box_of(o).centre.tolist() for o in room.objects
+            }
+            assert back.removed == ()
+    with pytest.raises(KeyError, match="bed-0"):
+        apply_edit(apply_edit(room, {"verb": "remove", "id": "bed-0"}), {"verb": "restore", "id": "wardrobe"})
+    assert "removed" not in room.to_json()
+
+
+def test_ids_of_what_was_removed_stay_taken_as_with_latents(room):
+    scene = latents(room)
+    one = scene.remove("nightstand#2").duplicate("nightstand-0").duplicate("nightstand-0", right=0.9)
+    several = scene.duplicate("bed-0").remove("bed-0").duplicate("bed").move("bed-2", forward=0.2).restore("bed-0")
+    for latent in (one, several):
+        assert_alike(latent, apply_edits(room, program(latent.history)))
 
 
 def test_the_camera_and_the_background_change_alone(room):
@@ -153,6 +168,22 @@ def test_the_camera_and_the_background_change_alone(room):
     elsewhere = room_with("bed", start=room.seed + 50)
     with pytest.raises(ValueError, match="width_m"):
         apply_edit(room, {"verb": "with_background", "room": elsewhere})
+
+
+def test_a_background_of_another_view_is_refused(room):
+    donor = refurnish(room, 5)
+    turned = donor.replace(camera=replace(donor.camera, yaw_rad=1.5))
+    with pytest.raises(ValueError, match=r"camera yaw_rad 1\.5"):
+        apply_edit(room, {"verb": "with_background", "room": turned})
+
+
+def test_nothing_goes_behind_the_camera_as_with_latents(room):
+    scene = latents(room)
+    for edit in ({"forward": -9.0}, {"to": (0.0, 0.0, 0.01)}):
+        with pytest.raises(EditError):
+            scene.move(0, **edit)
+        with pytest.raises(ValueError, match="in front of the camera"):
+            apply_edit(room, {"verb": "move", "id": room.objects[0].id, **edit})
 
 
 def test_lamps_are_switched(room):
@@ -247,7 +278,7 @@ def test_objects_that_cannot_be_are_refused(room, changes):
     good = room.objects[0]
     fields = {name: getattr(good, name) for name in ("id", "category", "params", "position")}
     bad = ObjectSpec(**{**fields, **changes})
-    for edit in ({"verb": "insert"}, {"verb": "swap", "id": good.id}, {"verb": "restore"}):
+    for edit in ({"verb": "insert"}, {"verb": "swap", "id": good.id}):
         with pytest.raises(ValueError, match=r"position|quat_wxyz|scale|measure|unicorn"):
             apply_edit(room, {**edit, "object": bad})
     with pytest.raises(KeyError, match="catalogue"):

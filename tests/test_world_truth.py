@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
+from anchorgen import world
 from anchorgen.geometry import box_corners, floor_basis, project, quat_to_matrix, unproject
 from anchorgen.world.catalogue import build_furniture, size_of
+from anchorgen.world.mitsuba_scene import gather
 from anchorgen.world.rendering import render
 from anchorgen.world.rooms import sample_scene
 from anchorgen.world.truth import slot_instances, truth_slots, voxelise, world_truth
@@ -63,6 +65,22 @@ def test_depth_unprojects_onto_the_voxels(rendering, truth, slots):
         distance = cKDTree(voxels).query(local)[0]
         # 512 voxels lie a few cells apart on the surface; a depth sample may fall half a pixel aside.
         assert np.median(distance) < 3 * cell + 0.02, (name, np.median(distance), cell)
+
+
+def test_depth_is_counted_from_the_camera():
+    """A camera that looks level at a wall 4 m away."""
+    room = world.empty_room(4.0, 4.2, window=None, camera=Camera((0.0, 0.2, 1.3), 0.0, 0.0, (0.7, 0.7)))
+    depth = render(room, 32, 1, denoise=False).depth
+    np.testing.assert_allclose(depth[10:20, 10:22], 4.0, atol=2e-3)
+
+
+def test_the_bulbs_of_a_tilted_or_squashed_lamp_stay_in_its_shade():
+    for changes in ({}, {"quat_wxyz": (np.sqrt(0.5), np.sqrt(0.5), 0, 0)}, {"scale": (2.0, 0.5, 1.0)}):
+        spec = replace(world.put(world.empty_room(), "floor lamp", at=(0, 2.5)).objects[0], **changes)
+        lamp = gather(world.empty_room().replace(objects=(spec,))).lamps[0]
+        low, high = lamp.shade.vertices.min(0), lamp.shade.vertices.max(0)
+        assert np.all(lamp.bulb.vertices > low - 1e-6) and np.all(lamp.bulb.vertices < high + 1e-6)
+        np.testing.assert_allclose(np.linalg.norm(lamp.bulb.normals, axis=1), 1)
 
 
 def test_normals_are_those_of_the_depth(rendering, truth):

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from anchorgen.analysis.evaluation_set import lamp_removal, read_evaluation
+from anchorgen.analysis.evaluation_set import COMMAND, NUM_SCENES, lamp_removal, read_evaluation
 from anchorgen.analysis.metrics import psnr
 from anchorgen.data.cache import split_folder
 from anchorgen.data.records import encode_record
@@ -67,17 +67,18 @@ def cost(count: int) -> dict[str, Any]:
         geometry = timed("meshes", lambda s=scene: gather(s))
         loaded = timed("load", lambda s=scene, g=geometry: build_scene(mi, s, g, SIZE, 5)[0])
         timed("path", lambda x=loaded: np.array(mi.render(x, spp=TRAIN_SPP, seed=0)))
-        picture = render(scene, SIZE, 1)
+        picture = timed("picture", lambda s=scene: render(s, SIZE, TRAIN_SPP))
         timed("truth", lambda s=scene, p=picture: world_truth(s, p.instance, p.depth))
     for seed in range(_FIRST + 1, _FIRST + 1 + count):
         timed("layout", lambda s=seed: sample_scene(s))
     whole = spent["all"] + spent["write"]
-    milliseconds = {f"{name}_ms": 1000 * value / count for name, value in spent.items()}
+    spent["denoise_and_surfaces"] = spent["picture"] - spent["path"] - spent["meshes"] - spent["load"]
+    steps = ("layout", "meshes", "load", "denoise_and_surfaces", "truth", "write")
     return {
         "overhead_ratio": (whole - spent["path"]) / spent["path"],
         "seconds_per_scene": whole / count,
-        "bare_path_ms": milliseconds["path_ms"],
-        **{f"{name}_ms": milliseconds[f"{name}_ms"] for name in ("layout", "meshes", "load", "truth", "write")},
+        "bare_path_ms": 1000 * spent["path"] / count,
+        **{f"{name}_ms": 1000 * spent[name] / count for name in steps},
         "cost_scenes": count,
     }
 
@@ -204,6 +205,8 @@ def visibility(count: int) -> dict[str, Any]:
 def lamps() -> dict[str, Any]:
     """What taking a lit lamp away changes, over the fixed evaluation set."""
     found = lamp_removal(read_evaluation())
+    if found["scenes"] < NUM_SCENES:
+        raise FileNotFoundError(f"{found['scenes']} evaluation rooms; this needs {NUM_SCENES}; go on with: {COMMAND}")
     return {
         "lamp_scenes": found["scenes"],
         "lamp_mean_abs_change": found["mean_abs_delta"],

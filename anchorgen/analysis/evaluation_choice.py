@@ -36,7 +36,8 @@ _SMALLEST_LAMP_PX = 40
 def chosen_edits(scene: WorldScene) -> dict[str, Edit] | None:
     """Nine edits by name, or None for a room in which one of them cannot be made.
 
-    What is edited stays in view and adds nothing to `impossibilities`. Names are those of the verbs, and
+    What is edited stays in view and adds nothing to `impossibilities`, but for curtains and window sills: where it touches
+    one of these, `EvaluationScene.warnings` says so. Names are those of the verbs, and
     "remove_lit_lamp". A move is of 0.3 to 0.8 m, a turn of 30 to 180 degrees, a side grows or shrinks by 10 to 30%, a
     focal length by 8 to 25%.
     """
@@ -57,6 +58,8 @@ def shown_px(scene: WorldScene, size: int = 64) -> np.ndarray:
     fx, fy = scene.camera.focal
     rays = np.stack([u / fx, v / fy, np.ones_like(u)], -1).reshape(-1, 3) @ world_to_camera(scene.camera)
     origin = np.asarray(scene.camera.position)
+    if not scene.objects:
+        return np.zeros(0)
     depth = np.stack([_depth(box_of(spec), origin, rays) for spec in scene.objects])
     owner = np.where(np.isfinite(depth.min(0)), depth.argmin(0), -1)
     return np.bincount(owner[owner >= 0], minlength=len(scene.objects)) * (128 / size) ** 2
@@ -76,7 +79,7 @@ class _Chooser:
 
     def __init__(self, scene: WorldScene):
         self.scene = scene
-        self.known = set(impossibilities(scene))
+        self.known = set(impossibilities(scene, fittings=False))
         shown = shown_px(scene)
         self.shown = {spec.id: float(px) for spec, px in zip(scene.objects, shown, strict=True)}
         self.standing = [o for o in scene.objects if _is_standing(o) and self.shown[o.id] >= _SMALLEST_PX]
@@ -184,7 +187,7 @@ class _Chooser:
                 return False
             if shown_px(edited)[index] < _SMALLEST_PX:
                 return False
-        return set(impossibilities(edited)) <= self.known
+        return set(impossibilities(edited, fittings=False)) <= self.known
 
 
 _CHOICES: dict[str, Callable[[_Chooser], Edit | None]] = {

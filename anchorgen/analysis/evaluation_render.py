@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import multiprocessing
+import tarfile
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,7 @@ def render_evaluation(
         The manifest, with `bytes` of all tars and `shows_little`: edits seen in fewer than 40 pixels.
 
     Raises:
-        ValueError: this code draws another set than the one that is fixed, or `out` holds other settings.
+        ValueError: this code draws another set than the one that is fixed, or `out` holds other settings or scenes.
     """
     if min(num_scenes, size, supersample, spp, workers) < 1 or num_scenes > NUM_SCENES or size % LIGHT_GRID:
         raise ValueError(
@@ -76,12 +77,13 @@ def render_evaluation(
     whole = _specified(workers)
     settings = {"size": size, "supersample": supersample, "spp": spp}
     manifest = {"specification_sha256": checked(whole), "world": WORLD_VERSION, "format": FORMAT, **settings}
-    _claim(out, manifest, num_scenes)
+    _claim(out, manifest, num_scenes, whole, settings)
     missing = [i for i in range(num_scenes) if not scene_path(out, i).is_file()]
     jobs = [(i, whole["scenes"][i], str(out), settings) for i in missing]
     with tqdm(total=num_scenes, initial=num_scenes - len(jobs), unit="scene", disable=not progress) as bar:
         for _ in run_jobs(_render_job, jobs, workers, _SCENES_PER_PROCESS):
             bar.update()
+    check_scenes(out, whole, settings)
     return {**manifest, "count": num_scenes, **report(out)}
 
 
@@ -101,6 +103,45 @@ def checked(whole: dict[str, Any]) -> str:
     return got
 
 
+def check_scenes(out: Path, whole: dict[str, Any], settings: dict[str, int]) -> None:
+    """Compares what the scenes of a folder say of themselves with what they should be.
+
+    Args:
+        out: the folder.
+        whole: the specification.
+        settings: size, supersample and spp.
+
+    Raises:
+        ValueError: a file is of another room, of other edits or settings, or cannot be read; it is named.
+    """
+    for index, specified in enumerate(whole["scenes"]):
+        path = scene_path(out, index)
+        if not path.is_file():
+            continue
+        again = f"remove it and run again: {COMMAND} --out {out}"
+        expected = {**specified, "settings": {**settings, "seed": _seed(specified)}}
+        try:
+            facts = _facts(path)
+            got = {name: facts[name] for name in expected}
+        except (tarfile.TarError, OSError, KeyError, ValueError) as error:
+            raise ValueError(f"{path} cannot be read ({error!r}); {again}") from error
+        for name, value in expected.items():
+            if checksum(got[name]) != checksum(value):
+                why = f"got {got[name]}; expected {value}" if name == "settings" else "not as specified"
+                raise ValueError(f"{path} holds another {name}: {why}; {again}")
+
+
+def _facts(path: Path) -> dict[str, Any]:
+    """What a scene's tar says of itself. Raises KeyError where it says nothing."""
+    with tarfile.open(path) as tar:
+        stream = tar.extractfile(f"{path.stem}.scene.json")
+        return json.load(stream) if stream else {}
+
+
+def _seed(specified: dict[str, Any]) -> int:
+    return specified["scene"]["seed"] % 2**31  # of the renderer, for every picture of a scene
+
+
 def report(out: Path) -> dict[str, Any]:
     """Size of a folder, and which of its edits show in few pixels."""
     little = {
@@ -112,13 +153,18 @@ def report(out: Path) -> dict[str, Any]:
     return {"bytes": sum(path.stat().st_size for path in out.iterdir()), "shows_little": little}
 
 
-def _claim(out: Path, manifest: dict[str, Any], num_scenes: int) -> None:
-    """Writes the manifest of a new folder, or raises the count of one of the same settings."""
+def _claim(
+    out: Path, manifest: dict[str, Any], num_scenes: int, whole: dict[str, Any], settings: dict[str, int]
+) -> None:
+    """Writes the manifest of a new folder, or raises the count of one of the same settings and scenes."""
     out.mkdir(parents=True, exist_ok=True)
     path = out / "manifest.json"
+    if not path.is_file() and list(out.glob("scene-*.tar")):
+        raise ValueError(f"{out} holds scenes, but no manifest.json; remove them, or choose another --out")
     there = json.loads(path.read_text()) if path.is_file() else {**manifest, "count": 0}
     if {**there, "count": 0} != {**manifest, "count": 0}:
         raise ValueError(f"{out} holds {there}; got {manifest}; remove it, or choose another --out ({COMMAND} --help)")
+    check_scenes(out, whole, settings)
     with whole_or_absent(path) as partial:
         partial.write_text(json.dumps({**manifest, "count": max(num_scenes, there["count"])}, indent=1) + "\n")
 
@@ -141,7 +187,7 @@ def render_members(specified: dict[str, Any], size: int, supersample: int, spp: 
     scene = WorldScene.from_json(specified["scene"])
     edits = {name: edit_from_json(specified["edits"][name]) for name in EDITS}
     edited = {name: apply_edit(scene, edit) for name, edit in edits.items()}
-    seed = scene.seed % 2**31
+    seed = _seed(specified)
     rooms = {"before": scene, **edited, "donor": edits["with_background"]["room"]}
     pictures = {name: render(room, size, spp, seed, supersample=supersample) for name, room in rooms.items()}
     before = pictures["before"]

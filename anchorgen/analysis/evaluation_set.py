@@ -25,6 +25,7 @@ from anchorgen.analysis.evaluation_choice import EDITS, FIRST_EVALUATION_SEED, c
 from anchorgen.data.cache import cache_folder
 from anchorgen.data.records import picture_array, png_instance
 from anchorgen.scene.truth import WORLD_VERSION
+from anchorgen.world.checks import impossibilities
 from anchorgen.world.counterfactuals import influence_mask
 from anchorgen.world.edits import Edit, apply_edit
 from anchorgen.world.programs import edit_from_json, edit_to_json
@@ -36,7 +37,7 @@ NUM_FIXTURE_SCENES = 12
 FORMAT = 1  # of the folder
 SPECIFICATION_SHA256 = "a2939a64f0025d1643766a6986f678cd46e93d18cc7ab3b738b0bca117795b40"
 COMMAND = "python -m anchorgen data evaluation"
-FIXTURE = Path("tests/fixtures/evaluation")
+FIXTURE = Path("tests/fixtures/evaluation")  # from the root of the repository
 _BATCH = 16
 
 
@@ -55,7 +56,6 @@ class EvaluationScene:
         light, light_after: `[16, 16, 3]` float32, mean linear radiance of the cells before and after
             `remove_lit_lamp`, outside the lamp's own mask; 0 where the lamp fills a cell.
         influence_px: pixels in which each edit shows.
-        warnings: what is impossible in each edited room.
         settings: size, supersample, spp and seed of the renderer.
     """
 
@@ -71,7 +71,6 @@ class EvaluationScene:
     light: np.ndarray
     light_after: np.ndarray
     influence_px: Mapping[str, int]
-    warnings: Mapping[str, tuple[str, ...]]
     settings: Mapping[str, int]
 
     @cached_property
@@ -83,6 +82,11 @@ class EvaluationScene:
     def influence(self) -> dict[str, np.ndarray]:
         """`[H, W]` bool an edit: where it shows."""
         return {name: influence_mask(self.before, picture) for name, picture in self.after.items()}
+
+    @cached_property
+    def warnings(self) -> dict[str, tuple[str, ...]]:
+        """What is impossible in the room after each edit."""
+        return {name: impossibilities(room) for name, room in self.edited.items()}
 
     @property
     def donor(self) -> WorldScene:
@@ -205,7 +209,6 @@ def decode_scene(index: int, members: dict[str, bytes]) -> EvaluationScene:
         light=light["before"],
         light_after=light["remove_lit_lamp"],
         influence_px=facts["influence_px"],
-        warnings={name: tuple(facts["warnings"][name]) for name in EDITS},
         settings=facts["settings"],
     )
 

@@ -9,7 +9,7 @@ import numpy as np
 from anchorgen.analysis.figures import picture_grid
 from anchorgen.analysis.inspect_figures import box_figure, together_figure
 from anchorgen.analysis.room_statistics import RoomStatistics, room_statistics
-from anchorgen.data.manifest import codes, damaged_files, read_manifest
+from anchorgen.data.manifest import codes, damaged_files, read_manifest, renderers
 from anchorgen.data.packs import list_parts, part_path
 from anchorgen.data.shards import list_shards, read_records, shard_path
 
@@ -49,7 +49,7 @@ def inspect_folder(folder: Path, out: Path, limit: int | None = None) -> None:
 
 
 def state_of(folder: Path) -> list[str]:
-    """Lines on records, failures, code and checksums, out of the manifest."""
+    """Lines on records, failures, code, renderer and checksums, out of the manifest."""
     manifest = read_manifest(folder)
     if "parts" in manifest:
         sums = {part_path(folder, i).name: part["sha256"] for i, part in enumerate(manifest["parts"])}
@@ -63,6 +63,10 @@ def state_of(folder: Path) -> list[str]:
         lines.append(f"MIXED CODE {', '.join(codes(manifest))}: equal seeds may look different between shards")
     elif entries:
         lines.append(f"code {codes(manifest)[0]}")
+    if len(renderers(manifest)) > 1:
+        lines.append(f"MIXED RENDERER {'; '.join(renderers(manifest))}: light and noise may differ between shards")
+    elif entries:
+        lines.append(f"renderer {renderers(manifest)[0]}")
     sums = {shard_path(folder, int(i)).name: entry["sha256"] for i, entry in entries.items() if "sha256" in entry}
     return [*lines, _checksums(folder, sums)]
 

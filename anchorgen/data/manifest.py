@@ -1,4 +1,6 @@
-"""`manifest.json` of a folder of shards: settings, and for each shard its seeds, records, failures, checksum and code."""
+"""`manifest.json` of a folder of shards: settings, and for each shard its seeds, records, failures, checksum, code and
+renderer.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,16 @@ def summarised(manifest: dict[str, Any], version: str) -> dict[str, Any]:
 
 def codes(manifest: dict[str, Any]) -> list[str]:
     """The code versions that rendered the shards; more than one means that equal seeds may look different."""
-    return sorted({entry.get("code", "unknown") for entry in manifest["shards"].values()})
+    return _recorded(manifest, "code")
+
+
+def renderers(manifest: dict[str, Any]) -> list[str]:
+    """The renderers of the shards; with more than one, equal rooms may have other light or noise."""
+    return _recorded(manifest, "renderer")
+
+
+def _recorded(manifest: dict[str, Any], name: str) -> list[str]:
+    return sorted({entry.get(name, "unknown") for entry in manifest["shards"].values()})
 
 
 def damaged_files(folder: str | Path, entries: dict[str, str]) -> list[str]:

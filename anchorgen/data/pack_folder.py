@@ -46,7 +46,7 @@ def pack_folder(
         The manifest: settings of the source and of the pack, records, bytes, and per part its checksum.
 
     Raises:
-        ValueError: no shards, or a setting out of range.
+        ValueError: no shards, a setting out of range, or `out` is itself a folder of shards.
     """
     if not 1 <= quality <= 100 or num_voxels < 1 or workers < 1:
         raise ValueError(
@@ -59,6 +59,8 @@ def pack_folder(
         )
     if source.resolve() == out.resolve():
         raise ValueError(f"--out: got the source itself, {out}; expected another folder")
+    if list_shards(out) or "settings" in read_manifest(out):
+        raise ValueError(f"--out: got {out}, which holds rendered shards; expected a folder of a pack or a new one")
     pack = {"format": PACK_FORMAT, "quality": quality, "voxels": num_voxels, "part_bytes": part_bytes}
     head = {"source": read_manifest(source).get("settings", {}), "pack": pack}
     sums = {shard: file_sha256(shard) for shard in shards}

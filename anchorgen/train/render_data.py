@@ -11,14 +11,16 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from anchorgen.data.atomic import file_sha256, partial_path
+from anchorgen.data.explain import AllFailed
 from anchorgen.data.lanes import run_jobs
-from anchorgen.data.manifest import codes, read_manifest, summarised, write_manifest
+from anchorgen.data.lock import locked
+from anchorgen.data.manifest import codes, read_manifest, renderers, summarised, write_manifest
 from anchorgen.data.shards import SHARD_SIZE, shard_path, write_shard
 from anchorgen.data.splits import split_of
 from anchorgen.pipeline.world_records import render_record
 from anchorgen.scene.truth import WORLD_VERSION
 from anchorgen.world.fingerprint import world_code
-from anchorgen.world.variant import limit_threads
+from anchorgen.world.variant import limit_threads, use_mitsuba
 
 _SHARDS_PER_PROCESS = 4  # then a fresh process: the renderer keeps a little memory of every scene
 
@@ -35,7 +37,7 @@ def render_dataset(
     shard_size: int = SHARD_SIZE,
     progress: bool = True,
 ) -> dict[str, Any]:
-    """Renders scenes `seed` to `seed + count - 1`; shards that are there already are kept, so a stopped job goes on.
+    """Renders scenes `seed` to `seed + count - 1`; shards that are there as written are kept: a stopped job goes on.
 
     Args:
         count: scenes in all; raise it later to extend the folder. Rounded up to whole shards.
@@ -47,36 +49,69 @@ def render_dataset(
         progress: a bar on stderr.
 
     Returns:
-        The manifest: settings, totals, and per shard its seeds, records, failures with reasons, checksum and code.
+        The manifest: settings, totals, and per shard its seeds, records, failures with reasons, checksum, code and
+        renderer.
 
     Raises:
-        ValueError: the folder holds data of other settings, or a number is out of range.
-        BrokenProcessPool: a worker was killed. ImportError, OSError, MemoryError: what ends a worker. Shards that are
-            done stay in all these cases, and nothing half-written does.
+        ValueError: the folder holds other data or is in use, a number is out of range, or seeds are of two splits.
+        RuntimeError: every room of a shard failed, or a worker was killed (BrokenProcessPool). ImportError, OSError,
+            MemoryError: what ends a worker. Shards that are done stay, and nothing half-written does.
 
     Warns:
-        RuntimeWarning: some shards that are there were rendered by other code.
+        RuntimeWarning: shards that are there were rendered by other code, or are not as they were written.
     """
     if min(count, workers, threads, shard_size, size, spp) < 1:
         got = {"count": count, "size": size, "spp": spp, "workers": workers, "threads": threads}
         raise ValueError(f"got {got | {'shard_size': shard_size}}; expected at least 1 each")
-    split_of(seed)
-    settings = {"seed": seed, "size": size, "spp": spp, "shard_size": shard_size, "world": WORLD_VERSION}
-    manifest = _manifest_of(out, settings)
     indices = range((count + shard_size - 1) // shard_size)
-    # A shard without its entry (killed between the two files) is rendered again, or its failures would be lost.
-    missing = [i for i in indices if str(i) not in manifest["shards"] or not shard_path(out, i).exists()]
-    _warn_of_other_code(out, manifest, missing)
-    jobs = [(i, seed + i * shard_size, shard_size, str(out), size, spp, threads) for i in missing]
-    done = (len(indices) - len(missing)) * shard_size
-    with tqdm(total=len(indices) * shard_size, initial=done, unit="room", disable=not progress) as bar:
-        _render_shards(jobs, workers, out, manifest, bar)
+    _check_split(seed, seed + len(indices) * shard_size - 1)
+    settings = {"seed": seed, "size": size, "spp": spp, "shard_size": shard_size, "world": WORLD_VERSION}
+    with locked(out):
+        manifest = _manifest_of(out, settings)
+        missing = [i for i in indices if not _is_done(out, i, manifest["shards"].get(str(i)))]
+        _warn_of_other_origin(out, manifest, missing)
+        jobs = [(i, seed + i * shard_size, shard_size, str(out), size, spp, threads) for i in missing]
+        done = (len(indices) - len(missing)) * shard_size
+        with tqdm(total=len(indices) * shard_size, initial=done, unit="room", disable=not progress) as bar:
+            _render_shards(jobs, workers, out, manifest, bar)
     return summarised(manifest, version("anchorgen"))
 
 
+def renderer() -> str:
+    """What makes pictures of rooms here: versions of the renderer and the denoiser."""
+    mitsuba = use_mitsuba()
+    return f"mitsuba {mitsuba.__version__} {mitsuba.variant()}, pyoidn {version('pyoidn')}"
+
+
+def _check_split(first: int, last: int) -> None:
+    if split_of(first) != split_of(last):
+        raise ValueError(
+            f"seeds (over whole shards): got {first} to {last}, of splits {split_of(first)!r} and {split_of(last)!r}; "
+            "expected one split: lower --count, or choose another --seed"
+        )
+
+
+def _is_done(out: Path, index: int, entry: dict[str, Any] | None) -> bool:
+    """Whether a shard need not be rendered. One without an entry (killed between the two files) must, or its failures
+    would be lost; so must one without rooms.
+    """
+    path = shard_path(out, index)
+    if entry is None or not entry["records"] or not path.exists():
+        return False
+    if file_sha256(path) == entry.get("sha256"):
+        return True
+    warnings.warn(
+        f"{path} is not as it was written (its checksum is not that of the manifest); it is rendered again",
+        RuntimeWarning,
+        stacklevel=4,
+    )
+    return False
+
+
 def _manifest_of(out: Path, settings: dict[str, Any]) -> dict[str, Any]:
-    out.mkdir(parents=True, exist_ok=True)
     manifest = read_manifest(out)
+    if "parts" in manifest:
+        raise ValueError(f"{out} holds a pack; expected a folder of shards or a new one; choose another --out")
     if manifest.get("settings", settings) != settings:
         raise ValueError(f"{out} holds data of {manifest['settings']}; got {settings}; choose another --out")
     return {**manifest, "settings": settings}
@@ -94,15 +129,20 @@ def _render_shards(jobs: list[tuple], workers: int, out: Path, manifest: dict[st
             partial_path(shard_path(out, index)).unlink(missing_ok=True)
 
 
-def _warn_of_other_code(out: Path, manifest: dict[str, Any], missing: list[int]) -> None:
-    others = [code for code in codes(manifest) if code != world_code()]
-    if missing and others:
-        warnings.warn(
-            f"{out} holds shards of other code ({', '.join(others)}; this is {world_code()}): equal seeds may look "
-            "different; for one look, render into another --out",
-            RuntimeWarning,
-            stacklevel=3,
-        )
+def _warn_of_other_origin(out: Path, manifest: dict[str, Any], missing: list[int]) -> None:
+    kept = {i: entry for i, entry in manifest["shards"].items() if int(i) not in missing}
+    if not (missing and kept):
+        return
+    origins = (("code", codes, world_code()), ("renderer", renderers, renderer()))
+    for name, recorded, mine in origins:
+        others = [value for value in recorded({"shards": kept}) if value != mine]
+        if others:
+            warnings.warn(
+                f"{out} holds shards of other {name} ({'; '.join(others)}; this is {mine}): equal seeds may look "
+                "different; for one look, render into another --out",
+                RuntimeWarning,
+                stacklevel=3,
+            )
 
 
 def _render_shard(job: tuple[int, int, int, str, int, int, int]) -> tuple[int, dict[str, Any]]:
@@ -119,6 +159,9 @@ def _render_shard(job: tuple[int, int, int, str, int, int, int]) -> tuple[int, d
             failures[str(seed)] = f"{type(error).__name__}: {error}"
             traceback.print_exc()
     path = shard_path(Path(out), index)
+    if not records:  # a shard that is written counts as done
+        first_failure = next(iter(failures.items()))
+        raise AllFailed(f"every room of {path.name} failed; the first, seed {': '.join(first_failure)}")
     write_shard(path, records)
     seeds = {"first_seed": first, "last_seed": first + shard_size - 1}
     return index, {
@@ -127,4 +170,5 @@ def _render_shard(job: tuple[int, int, int, str, int, int, int]) -> tuple[int, d
         "failures": failures,
         "sha256": file_sha256(path),
         "code": code,
+        "renderer": renderer(),
     }

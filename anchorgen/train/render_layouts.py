@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from tqdm.auto import tqdm
 
+from anchorgen.data.atomic import partial_path
 from anchorgen.data.lanes import run_jobs
 from anchorgen.data.layouts import Layouts, save_layouts
 from anchorgen.data.splits import FIRST_SEED, split_of
 from anchorgen.scene.truth import WORLD_VERSION
-from anchorgen.train.render_data import world_code
+from anchorgen.world.fingerprint import world_code
 
 SEED_OFFSET = 1_000_000  # from the split's first seed: these rooms are none of those that are rendered
 _ROOMS_A_JOB = 250
@@ -29,7 +30,8 @@ def render_layouts(count: int, split: str, out: Path, *, workers: int = 1, progr
         progress: a bar on stderr.
 
     Raises:
-        ValueError: a count below 1, an unknown split, or seeds that leave the split.
+        ValueError: a count below 1, an unknown split, seeds that leave the split, or `out` is a folder.
+        OSError: `out` cannot be written; found before the work.
     """
     if count < 1 or workers < 1:
         raise ValueError(f"got count={count}, workers={workers}; expected at least 1 each")
@@ -38,7 +40,7 @@ def render_layouts(count: int, split: str, out: Path, *, workers: int = 1, progr
     first = FIRST_SEED[split] + SEED_OFFSET
     if split_of(first + count - 1) != split:
         raise ValueError(f"count: got {count}; seeds from {first} on would leave split {split!r}; ask for fewer")
-    out.parent.mkdir(parents=True, exist_ok=True)  # an unwritable place is found before the work
+    _check_place(out)
     jobs = [
         range(begin, min(begin + _ROOMS_A_JOB, first + count)) for begin in range(first, first + count, _ROOMS_A_JOB)
     ]
@@ -53,28 +55,33 @@ def render_layouts(count: int, split: str, out: Path, *, workers: int = 1, progr
     return layouts
 
 
+def _check_place(out: Path) -> None:
+    """Finds a place that cannot be written to before the work, not after it."""
+    if out.is_dir():
+        raise ValueError(f"--out: got the folder {out}; expected a file, say {out / 'layouts.safetensors'}")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    partial = partial_path(out)
+    partial.write_bytes(b"")
+    partial.unlink()
+
+
 def room_layout(seed: int) -> dict[str, Any]:
     """One room in its camera's frame: `labels`, and arrays named as in `WorldTruth`."""
     from anchorgen.world.boxes import mesh_size
-    from anchorgen.world.camera import box_in_camera, to_camera, world_to_camera
+    from anchorgen.world.camera import box_in_camera, world_to_camera
     from anchorgen.world.rooms import sample_scene
-    from anchorgen.world.shell import WALLS, wall_frame
+    from anchorgen.world.truth import wall_planes
 
     scene = sample_scene(seed)
     boxes = [box_in_camera(spec, mesh_size(spec), scene.camera) for spec in scene.objects]
-    rotation, walls = world_to_camera(scene.camera), []
-    for wall in WALLS:
-        origin, _, inward, _ = wall_frame(scene.room, wall)
-        normal = rotation @ inward
-        walls.append([*normal, float(normal @ to_camera(origin, scene.camera))])
     parts = zip(("translation", "quat_wxyz", "scale"), (3, 4, 3), range(3), strict=True)
     return {
         "seed": seed,
         "labels": [spec.category for spec in scene.objects],
         "focal": np.array(scene.camera.focal, np.float32),
-        "up": (rotation @ np.array([0, 0, 1.0])).astype(np.float32),
+        "up": (world_to_camera(scene.camera) @ np.array([0, 0, 1.0])).astype(np.float32),
         "floor": np.float32(-scene.camera.position[2]),
-        "walls": np.array(walls, np.float32),
+        "walls": wall_planes(scene),
         **{name: np.array([box[i] for box in boxes], np.float32).reshape(-1, width) for name, width, i in parts},
     }
 

@@ -9,7 +9,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 
 from anchorgen.geometry import box_corners, box_extent, quat_to_matrix
-from anchorgen.world.catalogue import build_furniture, size_of
+from anchorgen.world.catalogue import build_furniture, params_key, size_of
 from anchorgen.world.types import ObjectSpec, WorldScene
 
 UP = np.array([0.0, 0.0, 1.0])
@@ -58,9 +58,9 @@ def mesh_size(spec: ObjectSpec) -> np.ndarray:
     """Extents `[3]` of the mesh before `spec.scale`, metres; remembered, since building it is what takes time.
 
     Raises:
-        KeyError: an unknown category. TypeError: parameters that are not of that category.
+        KeyError: an unknown category. ValueError: parameters that are not of that category.
     """
-    return np.array(_mesh_size(spec.category, json.dumps(spec.params, sort_keys=True)))
+    return np.array(_mesh_size(spec.category, params_key(spec.category, spec.params)))
 
 
 @lru_cache(maxsize=1 << 16)

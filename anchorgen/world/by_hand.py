@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
-from typing import Any
+from itertools import count
+from typing import Any, Literal
 
 import numpy as np
 
-from anchorgen.world.catalogue import build_furniture, sample_params, sample_style, size_of
+from anchorgen.world.catalogue import build_furniture, params_key, sample_params, sample_style, size_of
 from anchorgen.world.checks import impossibilities
 from anchorgen.world.layout import YAW
 from anchorgen.world.selection import select
 from anchorgen.world.shell import WALLS, sample_shell, wall_frame
+from anchorgen.world.shell_params import check_numbers
 from anchorgen.world.types import Camera, ObjectSpec, RoomSpec, Wall, Window, WorldScene, check_scene
 
 _GAP_M = {"painting": 0.012, "mirror": 0.012}
 _HUNG_M = {"painting": 1.45, "mirror": 0.3}  # height of the lower edge
 _BESIDE_M = 0.1
+_PLACES_OF = {"along_m": ("wall",), "side": ("beside",), "yaw": ("at",), "height_above_m": ("wall", "at")}
 
 
 def empty_room(
@@ -44,22 +48,30 @@ def empty_room(
             ("long", "short", "none"), `wall`, `accent`, `floor_colour`, `curtain_colour` (linear RGB), `accent_wall`.
 
     Raises:
-        ValueError: a size, window or parameter that makes no room; the message says what was expected.
+        ValueError: a size, window, camera or parameter that makes no room; the message says what was expected.
     """
+    if not isinstance(seed, int | np.integer) or seed < 0:
+        raise ValueError(f"seed: got {seed!r}; expected a whole number >= 0")
     rng = np.random.default_rng(seed)
     style = sample_style(rng)
     drawn = sample_shell(rng, style)
     unknown = set(params) - set(drawn)
     if unknown:
         raise ValueError(f"empty_room got {sorted(unknown)}; expected of {sorted(drawn)}")
-    shell = RoomSpec(width_m, depth_m, height_m, (), None, {**drawn, **params})
+    shell = RoomSpec(width_m, depth_m, height_m, (), None, _plain("empty_room", {**drawn, **params}))
     if window is not None:
         middle = (0.6 if window == "left" else 0.4 if window == "right" else 0.5) * _length(shell, window)
         shell = replace(shell, windows=(Window(window, middle - 0.7, middle + 0.7, 0.9, min(2.15, height_m - 0.1)),))
     view = camera or Camera((0.0, 0.15, 1.5), 0.0, 0.13, (0.72, 0.72))
     style = {key: list(value) if isinstance(value, tuple) else value for key, value in style.items()}
-    scene = WorldScene(seed, shell, (), view, daylight, exposure, style)
+    scene = WorldScene(int(seed), shell, (), view, daylight, exposure, style)
     check_scene(scene)
+    x, y, z = view.position
+    if not (abs(x) < width_m / 2 and 0 < y < depth_m and 0 < z < height_m):
+        raise ValueError(
+            f"camera: got the position {view.position}; expected a place in the room, x in ({-width_m / 2:g}, "
+            f"{width_m / 2:g}), y in (0, {depth_m:g}), z in (0, {height_m:g}): move the camera or enlarge the room"
+        )
     return scene
 
 
@@ -70,10 +82,10 @@ def put(
     wall: Wall | None = None,
     along_m: float | None = None,
     beside: str | None = None,
-    side: str = "left",
+    side: Literal["left", "right"] | None = None,
     on: str | None = None,
     at: tuple[float, float] | None = None,
-    yaw: float = 0.0,
+    yaw: float | None = None,
     height_above_m: float | None = None,
     lit: bool = True,
     **params: Any,
@@ -84,10 +96,10 @@ def put(
         scene: the room.
         category: of the catalogue (`CATEGORIES`).
         wall: its back goes to this wall, `along_m` metres from the wall's start (its middle by default).
-        beside: an object at a wall; it goes next to it, to its `side` ("left" or "right" as one looks at it).
+        beside: an object at a wall; it goes next to it, to its `side`, "left" (the default) or "right" as one looks.
         on: an object that it stands on, in the middle.
-        at: (x, y) on the floor, metres; yaw: degrees, 0 looks towards the camera's wall.
-        height_above_m: of its lower edge over the floor, for what hangs on a wall.
+        at: (x, y) on the floor, metres; yaw: degrees, 0 (the default) looks towards the camera's wall.
+        height_above_m: of its lower edge over the floor, for what hangs on a wall; with `wall` or `at` alone.
         lit: lamps.
         params: of the piece, instead of those drawn in the style of the room (`width_m=1.8`).
 
@@ -95,32 +107,69 @@ def put(
         KeyError: an unknown category or object.
         ValueError: no place or two, unknown parameters, or a place where it cannot be.
     """
-    if sum(value is not None for value in (wall, beside, on, at)) != 1:
-        raise ValueError("put takes one of wall=, beside=, on= or at=(x, y)")
-    number = sum(spec.category == category for spec in scene.objects)
-    rng = np.random.default_rng([scene.seed, number, *category.encode()])
-    style = scene.style or sample_style(np.random.default_rng(scene.seed))
-    drawn = {**sample_params(category, rng, style), **params}
+    places = {"wall": wall, "beside": beside, "on": on, "at": at}
+    _check_place(category, places, along_m=along_m, side=side, yaw=yaw, height_above_m=height_above_m)
+    number = next(i for i in count() if all(spec.id != f"{category}-{i}" for spec in scene.objects))
+    drawn = _drawn(scene, category, number, params)
     size = size_of(build_furniture(category, drawn))
     up = _HUNG_M.get(category, 0.0) if height_above_m is None else height_above_m
     if wall is not None:
         place, turn = _at_wall(scene, category, wall, along_m, size, up)
     elif beside is not None:
-        place, turn = _beside(scene, beside, side, size)
+        place, turn = _beside(scene, beside, side or "left", size)
     elif on is not None:
         place, turn = _on(scene, on)
     else:
-        place, turn = np.array([*at, up], float), np.radians(yaw)  # type: ignore[misc]
+        place, turn = np.array([*(at or ()), up], float), float(np.radians(yaw or 0.0))
     if category == "pendant":
         place[2] = scene.room.height_m - size[2] - 0.001
-    names = {spec.id for spec in scene.objects}
-    name = next(f"{category}-{i}" for i in range(len(names) + 1) if f"{category}-{i}" not in names)
-    spec = ObjectSpec(name, category, drawn, tuple(place.tolist()), _quat(turn), lit=lit)
+    spec = ObjectSpec(f"{category}-{number}", category, drawn, tuple(place.tolist()), _quat(turn), lit=lit)
+    return _with(scene, spec)
+
+
+def _check_place(category: str, places: dict[str, Any], **details: Any) -> None:
+    """One place, and of the details only those that this place has."""
+    given = [name for name, value in places.items() if value is not None]
+    if len(given) != 1:
+        raise ValueError(f"put got {given or 'no place'}; expected one of wall=, beside=, on= or at=(x, y)")
+    for name, value in details.items():
+        if value is None:
+            continue
+        if given[0] not in _PLACES_OF[name]:
+            expected = " or ".join(f"{place}=" for place in _PLACES_OF[name])
+            raise ValueError(f"{name}: got {value!r} with {given[0]}=; expected it with {expected}: leave it out")
+        if name != "side":
+            check_numbers(name, value)
+    if category == "pendant" and details["height_above_m"] is not None:
+        raise ValueError(
+            f"height_above_m: got {details['height_above_m']} for a pendant, which hangs from the ceiling; expected "
+            "none: choose its drop_m"
+        )
+    if places["at"] is not None:
+        check_numbers("at, (x, y) in metres", places["at"], (2,))
+
+
+def _drawn(scene: WorldScene, category: str, number: int, params: dict[str, Any]) -> dict[str, Any]:
+    """Parameters of the piece, as JSON holds them; `number`, that of its name, and the seed of the room decide them."""
+    rng = np.random.default_rng([scene.seed, number, *category.encode()])
+    style = scene.style or sample_style(np.random.default_rng(scene.seed))
+    return _plain(category, {**sample_params(category, rng, style), **params})
+
+
+def _plain(what: str, params: dict[str, Any]) -> dict[str, Any]:
+    """The same as JSON values, in the same order."""
+    values = json.loads(params_key(what, params))
+    return {name: values[name] for name in params}
+
+
+def _with(scene: WorldScene, spec: ObjectSpec) -> WorldScene:
+    """The room with the object, unless that makes something impossible that was not so before."""
     after = scene.replace(objects=(*scene.objects, spec))
     check_scene(after)
-    wrong = [text for text in impossibilities(after) if text not in impossibilities(scene)]
+    before = impossibilities(scene)
+    wrong = [text for text in impossibilities(after) if text not in before]
     if wrong:
-        raise ValueError(f"{name} cannot be there: {'; '.join(wrong)}; choose another place")
+        raise ValueError(f"{spec.id} cannot be there: {'; '.join(wrong)}; choose another place")
     return after
 
 

@@ -8,18 +8,22 @@ import numpy as np
 from scipy.spatial import ConvexHull
 
 from anchorgen.geometry import clip_convex, polygon_area
-from anchorgen.world.boxes import Box, box_of
-from anchorgen.world.layout import FLAT_M
+from anchorgen.world.boxes import UP, Box, box_of
+from anchorgen.world.layout import FLAT_M, Zone, fixtures
+from anchorgen.world.shell import WALLS, block_faces, wall_frame
 from anchorgen.world.types import Block, ObjectSpec, RoomSpec, WorldScene
 
 _TOUCH_M = 2e-3  # boxes of meshes that touch may share this much
 _GAP_M = 0.02  # what hovers lower than this stands
+_REACH_M = 0.04  # from the ceiling or a wall to what hangs there
 HANGING = ("pendant", "painting", "mirror")
 _TUCKED = {"chair", "desk"}
 _IDENTITY = np.array([1.0, 0.0, 0.0, 0.0])
 
 
-def impossibilities(scene: WorldScene, sizes: Sequence[np.ndarray] | None = None) -> tuple[str, ...]:
+def impossibilities(
+    scene: WorldScene, sizes: Sequence[np.ndarray] | None = None, fittings: bool = True
+) -> tuple[str, ...]:
     """What is physically impossible in a room, as sentences; () for a room that could be.
 
     A chair may be tucked into a desk, and what is thinner than 4 cm may lie under anything.
@@ -27,13 +31,18 @@ def impossibilities(scene: WorldScene, sizes: Sequence[np.ndarray] | None = None
     Args:
         scene: the room.
         sizes: `[3]` mesh extents of each object, if they are known (`boxes.mesh_size`).
+        fittings: whether curtains and window sills count.
     """
     known = [None] * len(scene.objects) if sizes is None else sizes
     boxes = [box_of(spec, size) for spec, size in zip(scene.objects, known, strict=True)]
     out = []
     for i, (spec, box) in enumerate(zip(scene.objects, boxes, strict=True)):
         out += [f"{spec.id} goes through {what}" for what in _crossed(scene.room, box)]
-        if not _stands(spec, box, [b for k, b in enumerate(boxes) if k != i]):
+        if fittings:
+            out += [f"{spec.id} goes through {what}" for what in _fittings_crossed(scene.room, box)]
+        if spec.category in HANGING and not _hangs(spec, box, scene.room):
+            out.append(f"{spec.id} hangs on nothing")
+        elif not _stands(spec, box, [b for k, b in enumerate(boxes) if k != i]):
             out.append(f"{spec.id} stands on nothing")
         for other, other_box in list(zip(scene.objects, boxes, strict=True))[i + 1 :]:
             if not may_overlap(spec, box, other, other_box) and penetrate(box, other_box):
@@ -99,6 +108,22 @@ def _crossed(room: RoomSpec, box: Box) -> list[str]:
     return [what for what, does in crossed.items() if does]
 
 
+def _fittings_crossed(room: RoomSpec, box: Box) -> list[str]:
+    """Curtains and sills that a box shares room with, seen from above and by height."""
+    own = Zone(footprint_of(box), box.bottom_m, box.top_m)
+    return sorted({fixture.name for fixture in fixtures(room) if fixture.name != "a wall" and own.meets(fixture)})
+
+
+def _hangs(spec: ObjectSpec, box: Box, room: RoomSpec) -> bool:
+    """Whether a pendant reaches the ceiling, and a picture or mirror has a wall behind it."""
+    if spec.category == "pendant":
+        return abs(room.height_m - box.top_m) < _REACH_M
+    back = box.centre + box.axes[:, 1] * box.extent[1] / 2
+    walls = [(wall_frame(room, wall)[0], wall_frame(room, wall)[2]) for wall in WALLS]
+    walls += [(start, np.cross(run, UP) / np.linalg.norm(run)) for start, run in block_faces(room)]
+    return any(abs((back - origin) @ normal) < _REACH_M for origin, normal in walls)
+
+
 def _block_box(room: RoomSpec, block: Block) -> Box:
     side = {"left": -1.0, "right": 1.0}[block.side]
     centre = [side * (room.width_m - block.width_m) / 2, room.depth_m - block.depth_m / 2, room.height_m / 2]
@@ -107,7 +132,7 @@ def _block_box(room: RoomSpec, block: Block) -> Box:
 
 def _stands(spec: ObjectSpec, box: Box, others: Sequence[Box]) -> bool:
     """Whether something carries it: a wall, a cord, the floor (or a rug on it), or a thing below its middle."""
-    if spec.category in HANGING or box.bottom_m < FLAT_M:
+    if box.bottom_m < FLAT_M or spec.category in HANGING:
         return True
     for other in others:
         if abs(other.top_m - box.bottom_m) < _GAP_M and _holds(footprint_of(other), box.centre[:2]):

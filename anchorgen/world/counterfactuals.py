@@ -49,8 +49,10 @@ def counterfactual(
         size, spp, seed, supersample: of both renderings, as for `render`.
 
     Raises:
-        KeyError: no such object. ValueError: an edit that `apply_edit` refuses.
+        KeyError: no such object. ValueError: an edit that `apply_edit` refuses, or an odd size.
     """
+    if size % 2:
+        raise ValueError(f"size: got {size}; expected an even number: the influence mask is of 2x2 pixels")
     edited = apply_edits(scene, edits)
     before, after = (render(room, size, spp, seed, supersample=supersample) for room in (scene, edited))
     return Counterfactual(before, after, influence_mask(before.image, after.image), edited, impossibilities(edited))
@@ -61,7 +63,12 @@ def influence_mask(before: np.ndarray, after: np.ndarray) -> np.ndarray:
 
     Args:
         before, after: `[H, W, 3]` uint8, H and W even.
+
+    Raises:
+        ValueError: other shapes.
     """
+    if before.shape != after.shape or before.ndim != 3 or before.shape[0] % 2 or before.shape[1] % 2:
+        raise ValueError(f"pictures of {before.shape} and {after.shape}; expected two of one [H, W, 3], H and W even")
     means = [x.astype(float).reshape(len(x) // 2, 2, -1, 2, 3).mean((1, 3)) for x in (before, after)]
     changed = (np.abs(means[1] - means[0]) > _THRESHOLD).any(-1).repeat(2, 0).repeat(2, 1)
     return binary_dilation(changed, np.ones((3, 3), bool), iterations=_DILATE_PX)

@@ -14,6 +14,7 @@ import numpy as np
 
 from anchorgen.geometry import (
     MAX_LENGTH_M,
+    MIN_DEPTH_M,
     MIN_SIZE_M,
     canonical_quat,
     quat_from_axis_angle,
@@ -22,7 +23,7 @@ from anchorgen.geometry import (
 from anchorgen.scene.edits import number, vector
 from anchorgen.scene.validate import new_id
 from anchorgen.world.boxes import UP, Box, box_of, with_box
-from anchorgen.world.camera import world_to_camera
+from anchorgen.world.camera import to_camera, world_to_camera
 from anchorgen.world.grammar import LAMPS
 from anchorgen.world.layout import MAX_LAMPS
 from anchorgen.world.selection import select
@@ -47,7 +48,7 @@ def apply_edit(scene: WorldScene, edit: Edit) -> WorldScene:
             remove; only; duplicate: right, forward; lit: on (lamps; there is no such verb for latents).
             insert: object (an ObjectSpec in this room's world frame, see `brought`), at (right, up, forward in metres
             from the floor below the camera, or a box centre in the camera frame).
-            restore: object, as it was before it was removed: a room does not remember it.
+            restore: id of what was removed (all of it without one).
             swap, paint: object (an ObjectSpec). with_focal: fx, fy. with_background: room (a WorldScene of this shell).
 
     Raises:
@@ -152,20 +153,24 @@ def _standing(box: Box, extent: np.ndarray) -> Box:
 
 
 def remove(scene: WorldScene, id: Names) -> WorldScene:
-    gone = select(scene, id)
-    return scene.replace(objects=tuple(o for i, o in enumerate(scene.objects) if i not in gone))
+    return _without(scene, select(scene, id))
 
 
 def only(scene: WorldScene, id: Names) -> WorldScene:
     kept = select(scene, id)
-    return scene.replace(objects=tuple(o for i, o in enumerate(scene.objects) if i in kept))
+    return _without(scene, [index for index in range(len(scene.objects)) if index not in kept])
 
 
-def restore(scene: WorldScene, object: ObjectSpec) -> WorldScene:
-    spec = _checked(object)
-    if spec.id in [o.id for o in scene.objects]:
-        raise ValueError(f"restore got {spec.id!r}, which is in the room; expected a removed object (or use insert)")
-    return scene.replace(objects=(*scene.objects, spec))
+def _without(scene: WorldScene, gone: Sequence[int]) -> WorldScene:
+    kept = tuple(spec for index, spec in enumerate(scene.objects) if index not in gone)
+    return scene.replace(objects=kept, removed=(*scene.removed, *(scene.objects[index] for index in gone)))
+
+
+def restore(scene: WorldScene, id: Names | None = None) -> WorldScene:
+    there = scene.replace(objects=scene.removed)
+    back = range(len(scene.removed)) if id is None else select(there, id)
+    objects = (*scene.objects, *(scene.removed[index] for index in back))
+    return scene.replace(objects=objects, removed=_without(there, list(back)).objects)
 
 
 def duplicate(scene: WorldScene, id: Names, right: Any = None, forward: Any = 0.0) -> WorldScene:
@@ -199,7 +204,8 @@ def insert(scene: WorldScene, object: ObjectSpec, at: Any = None) -> WorldScene:
 
 
 def _added(scene: WorldScene, spec: ObjectSpec) -> WorldScene:
-    named = replace(spec, id=new_id(spec.category, [o.id for o in scene.objects]))
+    _check_ahead(spec.id, box_of(spec), scene.camera)
+    named = replace(spec, id=new_id(spec.category, [o.id for o in (*scene.objects, *scene.removed)]))
     return scene.replace(objects=(*scene.objects, named))
 
 
@@ -210,7 +216,7 @@ def swap(scene: WorldScene, id: Names, object: ObjectSpec) -> WorldScene:
 
 
 def paint(scene: WorldScene, id: Names, object: ObjectSpec) -> WorldScene:
-    """The box stays to the millimetre; the category is the other's, since the catalogue builds by it."""
+    """The box stays; the category is the other's, since the catalogue builds by it (a latent keeps its label)."""
     other = _checked(object)
     return _each(scene, id, lambda spec, box: (replace(other, id=spec.id), box))
 
@@ -245,10 +251,15 @@ def with_background(scene: WorldScene, room: WorldScene) -> WorldScene:
     differ = [
         f"{n} {getattr(other, n)} (here {getattr(mine, n)})" for n in _SHELL if getattr(mine, n) != getattr(other, n)
     ]
+    differ += [
+        f"camera {n} {getattr(room.camera, n)} (here {getattr(scene.camera, n)})"
+        for n in ("position", "yaw_rad", "pitch_rad")
+        if getattr(room.camera, n) != getattr(scene.camera, n)
+    ]
     if differ:
         raise ValueError(
-            f"with_background got a room of another shell: {'; '.join(differ)}; expected the same walls and windows, "
-            "such as a room refurnished"
+            f"with_background got a room of another shell or view: {'; '.join(differ)}; expected the same walls, windows "
+            "and camera, such as a room refurnished"
         )
     return scene.replace(room=replace(mine, params=other.params), daylight=room.daylight, style=room.style)
 
@@ -266,8 +277,15 @@ def _each(scene: WorldScene, id: Names, change: Callable[[ObjectSpec, Box], tupl
     for index in select(scene, id):
         spec, box = change(objects[index], box_of(objects[index]))
         _check_box(spec.id, box)
+        _check_ahead(spec.id, box, scene.camera)
         objects[index] = with_box(spec, box)
     return scene.replace(objects=tuple(objects))
+
+
+def _check_ahead(name: str, box: Box, camera: Camera) -> None:
+    depth = float(to_camera(box.centre, camera)[2])
+    if depth < MIN_DEPTH_M:
+        raise ValueError(f"{name} would be at depth {depth:.3g} m; expected >= {MIN_DEPTH_M} m, in front of the camera")
 
 
 def _check_box(name: str, box: Box) -> None:

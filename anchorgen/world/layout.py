@@ -27,13 +27,14 @@ _TALL_M = 2.0  # how high what must stay clear stays clear
 class Zone:
     """Upright room that is taken: floor corners `[4, 2]` counter-clockwise, bottom and top in metres.
 
-    `guest`: a category that may stand here (the chair at its desk).
+    `guest`: a category that may stand here (the chair at its desk). `name`: of a part of the shell.
     """
 
     corners: np.ndarray
     bottom_m: float
     top_m: float
     guest: str = ""
+    name: str = ""
 
     @cached_property
     def disc(self) -> tuple[float, float, float]:
@@ -168,12 +169,13 @@ def fixtures(room: RoomSpec) -> list[Zone]:
         edge, near = room.width_m / 2, room.depth_m - room.block.depth_m
         x0, x1 = (-edge, -edge + room.block.width_m) if room.block.side == "left" else (edge - room.block.width_m, edge)
         corners = np.array([[x0, near], [x1, near], [x1, room.depth_m], [x0, room.depth_m]])
-        zones.append(Zone(corners, 0.0, room.height_m))
+        zones.append(Zone(corners, 0.0, room.height_m, name="a wall"))
     for window in room.windows:
         for start, end, bottom, top in curtain_spans(room, window):
-            zones.append(Zone(_strip(room, window.wall, start, end, CURTAIN_REACH_M), bottom, top))
+            corners = _strip(room, window.wall, start, end, CURTAIN_REACH_M)
+            zones.append(Zone(corners, bottom, top, name="a curtain"))
         sill = _strip(room, window.wall, window.start_m - 0.05, window.end_m + 0.05, SILL_REACH_M)
-        zones.append(Zone(sill, window.sill_m - 0.04, window.sill_m))
+        zones.append(Zone(sill, window.sill_m - 0.04, window.sill_m, name="a window sill"))
     return zones
 
 

@@ -17,22 +17,35 @@ from anchorgen.world.catalogue import build_furniture
 from anchorgen.world.layout import MAX_LAMPS
 from anchorgen.world.meshes import lathe, moved, solid
 from anchorgen.world.shell import build_shell, wall_frame
-from anchorgen.world.types import Camera, Light, Part, WorldScene, check_scene
+from anchorgen.world.types import Camera, Light, ObjectSpec, Part, WorldScene, check_scene
 
 _SLIVER = np.array([[0, 0, -50.0], [0.01, 0, -50.0], [0, 0.01, -50.0]])  # a mesh that nobody sees
+_INSET_M = 0.004  # of the discs from the ends of their shade
 SURFACES = ("matte", "gloss", "mirror")
 _SKY, _SKY_RADIANCE = (0.82, 0.93, 1.08), 4.0
+
+
+@dataclass(frozen=True)
+class Lamp:
+    """Shade and bulb (two discs that shine out of the shade's openings) in the world, their radiances `[3]` (0 unless
+    lit), and the index of the object."""
+
+    shade: Part
+    bulb: Part
+    shade_radiance: np.ndarray
+    bulb_radiance: np.ndarray
+    owner: int
 
 
 @dataclass(frozen=True)
 class Geometry:
     """Attributes:
     surfaces: per name of `SURFACES`, vertices, normals, faces, colours and `[F]` index of the face's object (-1: shell).
-    lamps: per lamp its shade, its light in the world, whether it is lit, and its object's index.
+    lamps: in the order of their objects.
     """
 
     surfaces: dict[str, tuple[np.ndarray, ...]]
-    lamps: list[tuple[Part, Light, bool, int]]
+    lamps: list[Lamp]
 
 
 def world_parts(scene: WorldScene, index: int) -> tuple[list[Part], Light | None]:
@@ -58,7 +71,8 @@ def gather(scene: WorldScene) -> Geometry:
         parts, light = world_parts(scene, index)
         for part in parts:
             if part.material == "shade" and light is not None:
-                lamps.append((part, _world_light(scene, index, light), spec.lit, index))
+                glow, radiance = (np.asarray(x) * spec.lit for x in (light.shade_radiance, light.radiance))
+                lamps.append(Lamp(part, bulb(spec, light), glow, radiance, index))
             else:
                 rows[part.material].append((part, index))
     if len(lamps) > MAX_LAMPS:
@@ -66,13 +80,23 @@ def gather(scene: WorldScene) -> Geometry:
     return Geometry({name: _merge(parts) for name, parts in rows.items()}, lamps)
 
 
-def _world_light(scene: WorldScene, index: int, light: Light) -> Light:
-    spec = scene.objects[index]
-    rotation, scale = quat_to_matrix(np.asarray(spec.quat_wxyz)), np.asarray(spec.scale)
-    at = {k: tuple(rotation @ (scale * getattr(light, k)) + np.asarray(spec.position)) for k in ("bottom", "top")}
-    wide = float(scale[:2].mean())
-    return Light(**at, bottom_radius_m=light.bottom_radius_m * wide, top_radius_m=light.top_radius_m * wide,
-                 radiance=light.radiance, shade_radiance=light.shade_radiance)  # fmt: skip
+def bulb(spec: ObjectSpec, light: Light, sides: int = 20) -> Part:
+    """The discs of a lamp's light in the world: they turn, stretch and tilt with the lamp."""
+    scale, rotation = np.asarray(spec.scale, float), quat_to_matrix(np.asarray(spec.quat_wxyz))
+    # A round disc turned about its own axis is the same disc: then its corners stay where they are.
+    round_and_upright = rotation[2, 2] > 1 - 1e-12 and scale[0] == scale[1]
+    turn = np.eye(3) if round_and_upright else rotation
+    angle = np.linspace(0, 2 * np.pi, sides, endpoint=False)
+    circle = np.stack([np.cos(angle), np.sin(angle), 0 * angle], 1)
+    here, following, centre = np.arange(sides), np.roll(np.arange(sides), -1), np.full(sides, sides)
+    inset = turn @ np.array([0, 0, _INSET_M])
+    ends = []
+    for end, radius, into in ((light.bottom, light.bottom_radius_m, inset), (light.top, light.top_radius_m, -inset)):
+        middle = rotation @ (scale * np.asarray(end)) + np.asarray(spec.position)
+        ends.append(np.concatenate([(circle * (radius * scale)) @ turn.T, np.zeros((1, 3))]) + middle + into)
+    faces = np.concatenate([np.stack([centre, following, here], 1), np.stack([centre, here, following], 1) + sides + 1])
+    normals = np.repeat([-turn[:, 2], turn[:, 2]], sides + 1, 0)
+    return Part(np.concatenate(ends), normals, faces, np.full((2 * sides + 2, 3), 0.5))
 
 
 def _merge(rows: list[tuple[Part, int]]) -> tuple[np.ndarray, ...]:
@@ -157,38 +181,22 @@ def _emitter(mi: Any, radiance: np.ndarray, weight: float, number: int) -> Any:
     return mi.load_dict({"type": "area", "sampling_weight": weight if lit else 1e-6 * (number + 1), "radiance": value})
 
 
-def _lamp(mi: Any, slot: int, lamp: tuple[Part, Light, bool, int] | None, bsdfs: dict[str, Any]) -> dict[str, Any]:
-    """A shade that glows on its outside, and the bulb as two discs that shine out of its openings."""
+def _lamp(mi: Any, slot: int, lamp: Lamp | None, bsdfs: dict[str, Any]) -> dict[str, Any]:
+    """The two meshes of a slot; where there is no lamp, a whole dark one that nobody sees: shapes that are all alike
+    would make another kernel."""
     if lamp is None:
         light = Light((0, 0, -60.0 - slot), (0, 0, -59.0 - slot), 0.03, 0.03, (0, 0, 0), (0, 0, 0))
-        # A whole shade, where nobody sees it: shapes that are all alike would make another kernel.
         shade = lathe([(0.1, 0), (0.08, 0.2)], solid((0.5, 0.5, 0.5)), "shade", at=(slot, 0, -60.0))[0]
-        lit = False
-    else:
-        shade, light, lit, _ = lamp
-    glow, radiance = (np.asarray(x) * lit for x in (light.shade_radiance, light.radiance))
-    arrays = (shade.vertices, shade.normals, shade.faces, shade.colors)
-    discs = _discs(light)
-    return {
-        f"shade{slot}": _mesh(
-            mi, f"shade{slot}", *arrays, bsdf=bsdfs["shade"], emitter=_emitter(mi, glow, 0.35, 2 * slot + 1)
-        ),
-        f"bulb{slot}": _mesh(
-            mi, f"bulb{slot}", *discs, bsdf=bsdfs["diffuser"], emitter=_emitter(mi, radiance, 1.0, 2 * slot + 2)
-        ),
-    }
-
-
-def _discs(light: Light, sides: int = 20) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    angle = np.linspace(0, 2 * np.pi, sides, endpoint=False)
-    circle = np.stack([np.cos(angle), np.sin(angle), 0 * angle], 1)
-    here, following, centre = np.arange(sides), np.roll(np.arange(sides), -1), np.full(sides, sides)
-    inset = np.array([0, 0, 0.004])
-    low = np.concatenate([circle * light.bottom_radius_m, np.zeros((1, 3))]) + light.bottom + inset
-    high = np.concatenate([circle * light.top_radius_m, np.zeros((1, 3))]) + light.top - inset
-    faces = np.concatenate([np.stack([centre, following, here], 1), np.stack([centre, here, following], 1) + sides + 1])
-    normals = np.repeat([[0, 0, -1.0], [0, 0, 1.0]], sides + 1, 0)
-    return np.concatenate([low, high]), normals, faces, np.full((2 * sides + 2, 3), 0.5)
+        lamp = Lamp(shade, bulb(ObjectSpec("", "", {}, (0, 0, 0)), light), np.zeros(3), np.zeros(3), -1)
+    meshes = {}
+    for kind, part, bsdf, radiance, weight, number in (
+        ("shade", lamp.shade, "shade", lamp.shade_radiance, 0.35, 2 * slot + 1),
+        ("bulb", lamp.bulb, "diffuser", lamp.bulb_radiance, 1.0, 2 * slot + 2),
+    ):
+        arrays = (part.vertices, part.normals, part.faces, part.colors)
+        emitter = _emitter(mi, radiance, weight, number)
+        meshes[f"{kind}{slot}"] = _mesh(mi, f"{kind}{slot}", *arrays, bsdf=bsdfs[bsdf], emitter=emitter)
+    return meshes
 
 
 def _portal(mi: Any, scene: WorldScene, bsdfs: dict[str, Any]) -> Any:

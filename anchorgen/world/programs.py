@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from anchorgen.json_values import tuples
 from anchorgen.scene.steps import Step
 from anchorgen.world.edits import Edit
 from anchorgen.world.types import ObjectSpec, WorldScene
 
-_PROGRAM_VERBS = ("move", "rotate", "resize", "remove", "only", "duplicate", "with_focal")
+_PROGRAM_VERBS = ("move", "rotate", "resize", "remove", "restore", "only", "duplicate", "with_focal")
 
 
 def edit_to_json(edit: Edit) -> dict[str, Any]:
@@ -25,7 +24,7 @@ def edit_from_json(value: Mapping[str, Any]) -> dict[str, Any]:
     """Inverse of `edit_to_json`."""
     edit = dict(value)
     if isinstance(edit.get("object"), Mapping):
-        edit["object"] = ObjectSpec(**tuples(edit["object"]))
+        edit["object"] = ObjectSpec.from_json(edit["object"], "object")
     if isinstance(edit.get("room"), Mapping):
         edit["room"] = WorldScene.from_json(edit["room"])
     return edit
@@ -37,8 +36,8 @@ def program(history: Sequence[Step]) -> list[dict[str, Any]]:
     `anchor`, `release` and `complete` change no picture and are left out.
 
     Raises:
-        ValueError: a step that holds latents (insert, swap, paint, with_background), brings back what a room does not
-            remember (restore), or names a slot by its number; the message says which.
+        ValueError: a step that holds latents (insert, swap, paint, with_background), or names a slot by its number; the
+            message says which.
     """
     edits = []
     for count, step in enumerate(history, 1):
@@ -56,7 +55,9 @@ def program(history: Sequence[Step]) -> list[dict[str, Any]]:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, (ObjectSpec, WorldScene)):
+    if isinstance(value, WorldScene):
+        return _plain(value.to_json())
+    if isinstance(value, ObjectSpec):
         return asdict(value)
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from anchorgen.world.camera import world_to_camera
+from anchorgen.world.camera import to_camera, world_to_camera
 from anchorgen.world.mitsuba_scene import SURFACES, Geometry, build_scene, film_focal, gather
 from anchorgen.world.types import Camera, WorldScene
 from anchorgen.world.variant import use_mitsuba
@@ -77,9 +77,10 @@ def render(
     part = _picture_part(scene.camera)
     seen = _pick(seen, size, part)
     linear = _average(_average(linear, size, part[1]).swapaxes(0, 1), size, part[0]).swapaxes(0, 1)
-    owner = _owners(seen[..., 4], seen[..., 5], names, geometry)
-    depth = (seen[..., 0] * _cosine(scene, size)).astype(np.float32)
-    normals = _unit(seen[..., 1:4] @ world_to_camera(scene.camera).T)
+    owner = _owners(seen[..., 6], seen[..., 7], names, geometry)
+    # Of the point itself: the renderer's own depth counts from its near plane.
+    depth = np.where(seen[..., 6] > 0, to_camera(seen[..., :3], scene.camera)[..., 2], 0.0).astype(np.float32)
+    normals = _unit(seen[..., 3:6] @ world_to_camera(scene.camera).T)
     return Rendering(tone_map(linear, scene.exposure), linear, owner, depth, normals)
 
 
@@ -118,7 +119,7 @@ def _load_integrators(variant: str) -> dict[str, Any]:
 
     return {
         "features": mi.load_dict({"type": "aov", "aovs": "albedo:albedo,normal:sh_normal"}),
-        "surface": mi.load_dict({"type": "aov", "aovs": "d:depth,n:sh_normal,shape:shape_index,prim:prim_index"}),
+        "surface": mi.load_dict({"type": "aov", "aovs": "p:position,n:sh_normal,shape:shape_index,prim:prim_index"}),
     }
 
 
@@ -140,7 +141,7 @@ def _owners(shape: np.ndarray, prim: np.ndarray, names: list[str], geometry: Geo
             owner[here] = geometry.surfaces[name][4][np.minimum(prim[here], len(geometry.surfaces[name][4]) - 1)]
         elif name.startswith(("shade", "bulb")):
             slot = int(name.removeprefix("shade").removeprefix("bulb"))
-            owner[here] = geometry.lamps[slot][3] if slot < len(geometry.lamps) else -1
+            owner[here] = geometry.lamps[slot].owner if slot < len(geometry.lamps) else -1
     return owner
 
 
@@ -153,11 +154,3 @@ def _average(film: np.ndarray, rows: int, share: float) -> np.ndarray:
     low, high = np.maximum(edges[:-1, None], np.arange(side)), np.minimum(edges[1:, None], np.arange(side) + 1)
     weight = np.clip(high - low, 0, None).astype(np.float32)
     return np.einsum("rf,fwc->rwc", weight / weight.sum(1, keepdims=True), film, optimize=True)
-
-
-def _cosine(scene: WorldScene, size: int) -> np.ndarray:
-    """z of the unit ray through each pixel's centre."""
-    centre = (np.arange(size) + 0.5) / size - 0.5
-    v, u = np.meshgrid(centre, centre, indexing="ij")
-    x, y = u / scene.camera.focal[0], v / scene.camera.focal[1]
-    return 1 / np.sqrt(1 + x**2 + y**2)

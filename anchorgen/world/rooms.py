@@ -44,7 +44,7 @@ def refurnish(scene: WorldScene, seed: int) -> WorldScene:
     room = RoomSpec(**{**vars(scene.room), "params": sample_shell(rng, style)})
     daylight = _daylight(rng)
     objects = _furnished(room, scene.camera, rng, style, daylight)
-    return scene.replace(room=room, objects=objects, daylight=daylight, style=_json(style))
+    return scene.replace(room=room, objects=objects, removed=(), daylight=daylight, style=_json(style))
 
 
 def _draw(seed: int, rng: np.random.Generator) -> WorldScene:

@@ -57,7 +57,7 @@ def world_truth(scene: WorldScene, instance: np.ndarray, depth: np.ndarray | Non
         focal=np.array(scene.camera.focal, np.float32),
         up=up.astype(np.float32),
         floor=-float(scene.camera.position[2]),
-        walls=_walls(scene),
+        walls=wall_planes(scene),
     )
 
 
@@ -174,8 +174,8 @@ def _surface_points(parts: tuple[Part, ...], rng: np.random.Generator, glow: np.
     return mix(corners), mix(normals), np.concatenate([mix(colours), emission[face, None], gloss[face, None]], 1)
 
 
-def _walls(scene: WorldScene) -> np.ndarray:
-    """`[4, 4]` float32 planes (n, d) with n . p >= d inside the room."""
+def wall_planes(scene: WorldScene) -> np.ndarray:
+    """`[4, 4]` float32 planes (n, d), camera frame, with n . p >= d inside the room."""
     rotation, rows = world_to_camera(scene.camera), []
     for wall in WALLS:
         origin, _, inward, _ = wall_frame(scene.room, wall)

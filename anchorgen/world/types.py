@@ -8,12 +8,14 @@ Shape legend: V vertices, F faces.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
 import numpy as np
 
 from anchorgen.json_values import tuples
+from anchorgen.world.shell_params import check_numbers, check_shell_params
 
 Wall = Literal["left", "right", "back", "front"]
 Material = Literal["matte", "gloss", "mirror", "shade"]
@@ -84,6 +86,11 @@ class ObjectSpec:
     scale: tuple[float, float, float] = (1.0, 1.0, 1.0)
     lit: bool = True
 
+    @staticmethod
+    def from_json(value: Mapping[str, Any], what: str = "object") -> ObjectSpec:
+        """Inverse of `dataclasses.asdict`. Raises ValueError that names what is missing or unknown in `what`."""
+        return _made(ObjectSpec, what, value)
+
 
 @dataclass(frozen=True)
 class Window:
@@ -134,7 +141,8 @@ class Camera:
 class WorldScene:
     """A whole room. `exposure` is drawn with the room and does not depend on its lamps or its picture.
 
-    `style` is what the furniture of the room has in common (`catalogue.sample_style`).
+    `style` is what the furniture of the room has in common (`catalogue.sample_style`); `removed` are objects that were
+    taken out, so that `restore` can bring them back and their ids stay theirs.
     """
 
     seed: int
@@ -144,65 +152,127 @@ class WorldScene:
     daylight: float
     exposure: float
     style: dict[str, Any] = field(default_factory=dict)
+    removed: tuple[ObjectSpec, ...] = ()
 
     def replace(self, **changes: Any) -> WorldScene:
         return replace(self, **changes)
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """JSON values; `removed` only where there are any."""
+        value = asdict(self)
+        return value if self.removed else {key: item for key, item in value.items() if key != "removed"}
 
     @staticmethod
-    def from_json(value: dict[str, Any]) -> WorldScene:
-        """Inverse of `to_json`; rooms of world 1 had one window and no style."""
-        room = dict(value["room"])
-        windows = [room.pop("window")] if "window" in room else room["windows"]
-        room["windows"] = tuple(Window(**window) for window in windows)
-        room["block"] = Block(**room["block"]) if room.get("block") else None
-        objects = tuple(ObjectSpec(**tuples(item)) for item in value["objects"])
-        rest = {k: value[k] for k in ("seed", "daylight", "exposure")}
-        return WorldScene(
-            room=RoomSpec(**room),
-            objects=objects,
-            camera=Camera(**tuples(value["camera"])),
-            style=value.get("style", {}),
-            **rest,
+    def from_json(value: Mapping[str, Any]) -> WorldScene:
+        """Inverse of `to_json`; rooms of world 1 had one window and no style.
+
+        Raises:
+            ValueError: something is missing, unknown or no JSON object; the message says what.
+        """
+        _needs("room", value, ("seed", "room", "objects", "camera", "daylight", "exposure"))
+        style = value.get("style", {})
+        _needs("room's style", style, ())
+        objects, removed = (
+            tuple(ObjectSpec.from_json(item, f"{name}[{i}]") for i, item in enumerate(_list(name, value.get(name, ()))))
+            for name in ("objects", "removed")
         )
+        return WorldScene(
+            seed=value["seed"],
+            room=_room(value["room"]),
+            objects=objects,
+            removed=removed,
+            camera=_made(Camera, "camera", value["camera"]),
+            daylight=value["daylight"],
+            exposure=value["exposure"],
+            style=style,
+        )
+
+
+def _room(value: Any) -> RoomSpec:
+    _needs("room.room", value, ())
+    room = dict(value)
+    if "window" in room:
+        room["windows"] = [room.pop("window")]
+    _needs("room.room", room, ("windows",))
+    windows = enumerate(_list("windows", room["windows"]))
+    room["windows"] = tuple(_made(Window, f"windows[{i}]", window) for i, window in windows)
+    room["block"] = _made(Block, "block", room["block"]) if room.get("block") else None
+    return _made(RoomSpec, "room.room", room)
+
+
+def _made(kind: Any, what: str, value: Any) -> Any:
+    """A dataclass from its JSON object."""
+    known = {f.name: f.default is MISSING and f.default_factory is MISSING for f in fields(kind)}
+    _needs(what, value, [name for name, needed in known.items() if needed])
+    unknown = [name for name in value if name not in known]
+    if unknown:
+        raise ValueError(f"{what}: got the unknown {unknown}; expected of {list(known)}")
+    return kind(**tuples(value))
+
+
+def _needs(what: str, value: Any, names: Sequence[str]) -> None:
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{what}: got {type(value).__name__} {value!r:.60}; expected a JSON object")
+    missing = [name for name in names if name not in value]
+    if missing:
+        raise ValueError(f"{what}: {missing} missing in {list(value)}; expected all of {list(names)}")
+
+
+def _list(what: str, value: Any) -> Sequence[Any]:
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"{what}: got {type(value).__name__} {value!r:.60}; expected a list")
+    return value
 
 
 def check_scene(scene: WorldScene) -> None:
     """Raises ValueError for a room that nobody could build: it says what, got, expected."""
-    room, camera = scene.room, scene.camera
+    _check_room(scene.room)
+    check_numbers("daylight", scene.daylight, least=0.0)
+    check_numbers("exposure", scene.exposure, above=0.0)
+    check_numbers("camera.position", scene.camera.position, (3,))
+    check_numbers("camera.yaw_rad", scene.camera.yaw_rad)
+    check_numbers("camera.pitch_rad", scene.camera.pitch_rad)
+    check_numbers("camera.focal", scene.camera.focal, (2,), above=0.0)
+    seen: set[str] = set()
+    for spec in scene.objects:
+        _check_object(spec)
+        if spec.id in seen:
+            raise ValueError(f"objects: got two with the id {spec.id!r}; expected one: give the other another id")
+        seen.add(spec.id)
+
+
+def _check_room(room: RoomSpec) -> None:
     for name in ("width_m", "depth_m", "height_m"):
-        _expect(f"room.{name}", getattr(room, name), above=0.0)
+        check_numbers(f"room.{name}", getattr(room, name), above=0.0)
     lengths = {"left": room.depth_m, "right": room.depth_m, "back": room.width_m, "front": room.width_m}
     for window in room.windows:
-        length = lengths.get(window.wall)
-        if length is None:
+        if not isinstance(window.wall, str) or window.wall not in lengths:
             raise ValueError(f"window: got the wall {window.wall!r}; expected one of {list(lengths)}")
+        for name in ("start_m", "end_m", "sill_m", "head_m"):
+            check_numbers(f"window.{name}", getattr(window, name))
+        length = lengths[window.wall]
         across = 0 <= window.start_m < window.end_m <= length
         if not (across and 0 <= window.sill_m < window.head_m <= room.height_m):
             raise ValueError(f"{window} does not fit its wall of {length:g} x {room.height_m:g} m")
-    if room.block is not None and not (0 < room.block.width_m < room.width_m and 0 < room.block.depth_m < room.depth_m):
-        raise ValueError(f"{room.block} does not fit a room of {room.width_m:g} x {room.depth_m:g} m")
-    _expect("daylight", scene.daylight, above=-1e-9)
-    _expect("exposure", scene.exposure, above=0.0)
-    for name in ("position", "yaw_rad", "pitch_rad"):
-        _expect(f"camera.{name}", getattr(camera, name))
-    _expect("camera.focal", camera.focal, above=0.0)
-    for spec in scene.objects:
-        _expect(f"{spec.id}.position", spec.position)
-        _expect(f"{spec.id}.scale", spec.scale, above=0.0)
-        _expect(f"{spec.id}.quat_wxyz", spec.quat_wxyz)
-        norm = float(np.linalg.norm(spec.quat_wxyz))
-        if abs(norm - 1) > 1e-3:
-            raise ValueError(f"{spec.id}.quat_wxyz: got {spec.quat_wxyz} of length {norm:g}; expected length 1")
+    block = room.block
+    if block is not None:
+        if block.side not in ("left", "right"):
+            raise ValueError(f"block.side: got {block.side!r}; expected 'left' or 'right'")
+        check_numbers("block.width_m", block.width_m, above=0.0)
+        check_numbers("block.depth_m", block.depth_m, above=0.0)
+        if block.width_m >= room.width_m or block.depth_m >= room.depth_m:
+            raise ValueError(f"{block} does not fit a room of {room.width_m:g} x {room.depth_m:g} m")
+    check_shell_params(room.params)
 
 
-def _expect(name: str, value: Any, above: float = -np.inf) -> None:
-    try:
-        numbers = np.asarray(value, float)
-    except (TypeError, ValueError):
-        numbers = np.array(np.nan)
-    if not np.all(np.isfinite(numbers)) or np.any(numbers <= above):
-        what = "finite numbers" if above == -np.inf else f"finite numbers above {max(above, 0.0):g}"
-        raise ValueError(f"{name}: got {value}; expected {what}")
+def _check_object(spec: ObjectSpec) -> None:
+    if not isinstance(spec.id, str) or not spec.id:
+        raise ValueError(f"objects: got the id {spec.id!r}; expected a word, such as 'bed-0'")
+    if not isinstance(spec.lit, bool):
+        raise ValueError(f"{spec.id}.lit: got {spec.lit!r}; expected True or False")
+    check_numbers(f"{spec.id}.position", spec.position, (3,))
+    check_numbers(f"{spec.id}.scale", spec.scale, (3,), above=0.0)
+    check_numbers(f"{spec.id}.quat_wxyz", spec.quat_wxyz, (4,))
+    norm = float(np.linalg.norm(spec.quat_wxyz))
+    if abs(norm - 1) > 1e-3:
+        raise ValueError(f"{spec.id}.quat_wxyz: got {spec.quat_wxyz} of length {norm:g}; expected length 1")

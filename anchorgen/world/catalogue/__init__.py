@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from anchorgen.json_values import tuples
 from anchorgen.world.catalogue.bed import Bed
 from anchorgen.world.catalogue.lamps import FloorLamp, Pendant, TableLamp
+from anchorgen.world.catalogue.parameters import make_piece, params_key
 from anchorgen.world.catalogue.plant import Plant
 from anchorgen.world.catalogue.rug import Rug
 from anchorgen.world.catalogue.seating import Chair, Ottoman
@@ -41,7 +41,7 @@ _KINDS: dict[str, Any] = {
 }
 CATEGORIES: tuple[str, ...] = tuple(_KINDS)
 
-__all__ = ["CATEGORIES", "build_furniture", "sample_params", "sample_style", "size_of"]
+__all__ = ["CATEGORIES", "build_furniture", "params_key", "sample_params", "sample_style", "size_of"]
 
 
 def sample_params(category: str, rng: np.random.Generator, style: dict[str, Any]) -> dict[str, Any]:
@@ -59,16 +59,24 @@ def build_furniture(category: str, params: dict[str, Any]) -> Furniture:
 
     Raises:
         KeyError: an unknown category.
-        ValueError: parameters that are not this category's, or values that are no size, count or colour.
+        ValueError: parameters that are not this category's, values that are no size, count, word or colour, or sizes
+            that do not fit one another.
     """
-    return _built(category, json.dumps(params, sort_keys=True, default=list))
+    return _built(category, params_key(category, params))
 
 
 @lru_cache(maxsize=96)
 def _built(category: str, params: str) -> Furniture:
     """The same piece is asked for by the layout, the renderer and the truth; its arrays are nobody's to change."""
-    furniture = _piece(category, json.loads(params)).build()
-    low, high = _bounds(furniture)
+    piece = make_piece(_kind(category), category, json.loads(params))
+    try:
+        with np.errstate(invalid="ignore"):  # sizes that do not fit are refused below
+            furniture = piece.build()
+        low, high = _bounds(furniture)
+    except ValueError as error:  # of numpy: a range upside down
+        raise ValueError(_unfit(category, piece, str(error))) from None
+    if not np.all(np.isfinite([low, high])):
+        raise ValueError(_unfit(category, piece, "its mesh is not finite"))
     shift = -np.array([*((low + high) / 2)[:2], low[2]])
     light = furniture.light
     if light is not None:
@@ -87,34 +95,9 @@ def _bounds(furniture: Furniture) -> tuple[np.ndarray, np.ndarray]:
     return points.min(0), points.max(0)
 
 
-def _piece(category: str, params: dict[str, Any]) -> Any:
-    kind = _kind(category)
-    try:
-        piece = kind(**tuples(params))
-    except TypeError as error:
-        expected = [field.name for field in fields(kind)]
-        raise ValueError(f"{category}: {error}; expected {expected}") from None
-    for name, value in tuples(params).items():
-        _check(category, name, value)
-    return piece
-
-
-def _check(category: str, name: str, value: Any) -> None:
-    """Sizes above zero, counts from zero, colours within [0, 1], everything finite."""
-    if isinstance(value, tuple):
-        fine, expected = len(value) == 3 and all(_number(x) and 0 <= x <= 1 for x in value), "3 numbers from 0 to 1"
-    elif name.endswith("_m") or name in ("columns", "rows", "num_doors"):
-        fine, expected = _number(value) and value > 0, "a number above 0"
-    elif isinstance(value, float | int):
-        fine, expected = _number(value) and value >= 0, "a number, 0 or more"
-    else:
-        fine, expected = isinstance(value, str), "a word"
-    if not fine:
-        raise ValueError(f"{category}: {name} is {value!r}; expected {expected}")
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, float | int) and bool(np.isfinite(value))
+def _unfit(category: str, piece: Any, why: str) -> str:
+    numbers = {name: value for name, value in vars(piece).items() if isinstance(value, float)}
+    return f"{category}: got {numbers}, of which no piece can be built ({why}); expected sizes that fit one another"
 
 
 def _kind(category: str) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -20,12 +20,12 @@ class Bed:
     length_m: float
     frame_height_m: float
     headboard_height_m: float
-    headboard: str  # "wood", "slats", "padded" or "channels"
+    headboard: Literal["wood", "slats", "padded", "channels"]
     duvet_share: float  # of the length
     duvet_drop_m: float
-    pattern: str  # "plain", "stripes" or "checks"
+    pattern: Literal["plain", "stripes", "checks"]
     stripe_period_m: float
-    stripe_axis: int
+    stripe_axis: Literal[0, 1]
     pillow_rows: int
     wood_colour: Rgb
     headboard_colour: Rgb
@@ -53,7 +53,7 @@ class Bed:
                 rng, style, modern=("plain", "stripes"), classic=("plain",), country=("checks", "stripes", "plain")
             ),
             stripe_period_m=between(rng, 0.12, 0.3),
-            stripe_axis=int(rng.integers(2)),
+            stripe_axis=1 if rng.integers(2) else 0,
             pillow_rows=1 + int(rng.random() < 0.6),
             wood_colour=wood_of(rng, style),
             headboard_colour=fabric_of(rng, style),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -42,7 +42,7 @@ class TableLamp:
     shade_radius_m: float
     shade_taper: float  # top radius over bottom radius
     shade_share: float  # of the height
-    base: str  # "vase", "stick" or "ball"
+    base: Literal["vase", "stick", "ball"]
     base_colour: Rgb
     brightness: float
     shade_brightness: float
@@ -91,7 +91,7 @@ class FloorLamp:
     shade_radius_m: float
     shade_taper: float
     shade_height_m: float
-    base: str  # "disc" or "tripod"
+    base: Literal["disc", "tripod"]
     pole_radius_m: float
     base_colour: Rgb
     brightness: float
@@ -139,7 +139,7 @@ class FloorLamp:
 class Pendant:
     """A lamp that hangs from the ceiling; its box reaches up to it. Metres, linear RGB, radiances of the renderer."""
 
-    kind: str  # "dome", "drum" or "globe"
+    kind: Literal["dome", "drum", "globe"]
     radius_m: float
     shade_height_m: float
     drop_m: float

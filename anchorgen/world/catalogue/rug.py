@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,10 +16,10 @@ from anchorgen.world.types import Furniture
 class Rug:
     """Metres, linear RGB."""
 
-    shape: str  # "square" or "round"
+    shape: Literal["square", "round"]
     width_m: float
     depth_m: float
-    pattern: str  # "diamonds", "stripes", "dots" or "rings"
+    pattern: Literal["diamonds", "stripes", "dots", "rings"]
     period_m: float
     border_m: float
     first: Rgb
@@ -29,7 +29,7 @@ class Rug:
 
     @staticmethod
     def sample(rng: np.random.Generator, style: dict[str, Any]) -> Rug:
-        shape = str(rng.choice(["square", "square", "square", "round"]))
+        shape: Any = str(rng.choice(["square", "square", "square", "round"]))
         depth = between(rng, 1.3, 1.9)
         return Rug(
             shape=shape,
@@ -79,5 +79,5 @@ class Rug:
         return paint
 
 
-def _pattern(rng: np.random.Generator, style: dict[str, Any]) -> str:
+def _pattern(rng: np.random.Generator, style: dict[str, Any]) -> Any:
     return of_period(rng, style, modern=("stripes", "dots"), classic=("diamonds",), country=("stripes", "diamonds"))

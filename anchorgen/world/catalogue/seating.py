@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -65,7 +65,7 @@ class Chair:
 class Ottoman:
     """Round, or a bench on legs. Metres, linear RGB."""
 
-    shape: str  # "round" or "bench"
+    shape: Literal["round", "bench"]
     width_m: float
     depth_m: float
     height_m: float

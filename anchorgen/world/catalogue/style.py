@@ -64,8 +64,8 @@ def one_of(rng: np.random.Generator, choices: Any) -> Any:
     return choices[int(rng.integers(len(choices)))]
 
 
-def of_period(rng: np.random.Generator, style: dict[str, Any], **choices: tuple[str, ...]) -> str:
-    """A form that the room's period favours, four times out of five; else one of any period."""
+def of_period(rng: np.random.Generator, style: dict[str, Any], **choices: tuple[str, ...]) -> Any:
+    """A form (a word) that the room's period favours, four times out of five; else one of any period."""
     own = choices[style["period"]]
     return str(one_of(rng, own if rng.random() < 0.8 else sum(choices.values(), ())))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -27,7 +27,7 @@ class Painting:
     width_m: float
     height_m: float
     frame_m: float
-    motif: str  # "hills", "blocks" or "clouds"
+    motif: Literal["hills", "blocks", "clouds"]
     frame_colour: Rgb
     first: Rgb
     second: Rgb
@@ -93,7 +93,7 @@ def square_frame(size: tuple[float, float, float], thick_m: float, paint: Paint)
 class Mirror:
     """A framed mirror for a wall. Metres, linear RGB."""
 
-    shape: str  # "square" or "oval"
+    shape: Literal["square", "oval"]
     width_m: float
     height_m: float
     frame_m: float

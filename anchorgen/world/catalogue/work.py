@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -22,7 +22,7 @@ class Desk:
     width_m: float
     depth_m: float
     height_m: float
-    legs: str  # "tapered" or "panels"
+    legs: Literal["tapered", "panels"]
     drawers: bool
     num_books: int
     laptop: bool
