@@ -193,3 +193,12 @@ def test_light_of_a_lamp_goes_with_it():
     pair = world.counterfactual(room, {"verb": "remove", "id": "floor lamp-0"}, size=48, spp=32)
     delta = (pair.after.image.astype(float) - pair.before.image).mean(-1)
     assert delta.mean() < -10 and (delta > 5).mean() < 0.02 and pair.influence.mean() > 0.3
+
+
+def test_a_removed_piece_keeps_its_name():
+    room = world.put(world.empty_room(), "chair", at=(1.0, 2.4))
+    gone = world.apply_edit(room, {"verb": "remove", "id": "chair-0"})
+    again = world.put(gone, "chair", at=(-1.0, 2.4))
+    assert [o.id for o in again.objects] == ["chair-1"]
+    back = world.apply_edit(again, {"verb": "restore", "id": "chair-0"})
+    assert {o.id for o in back.objects} == {"chair-0", "chair-1"} and world.impossibilities(back) == ()

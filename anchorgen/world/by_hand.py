@@ -109,7 +109,8 @@ def put(
     """
     places = {"wall": wall, "beside": beside, "on": on, "at": at}
     _check_place(category, places, along_m=along_m, side=side, yaw=yaw, height_above_m=height_above_m)
-    number = next(i for i in count() if all(spec.id != f"{category}-{i}" for spec in scene.objects))
+    taken = {spec.id for spec in (*scene.objects, *scene.removed)}
+    number = next(i for i in count() if f"{category}-{i}" not in taken)
     drawn = _drawn(scene, category, number, params)
     size = size_of(build_furniture(category, drawn))
     up = _HUNG_M.get(category, 0.0) if height_above_m is None else height_above_m
