@@ -43,7 +43,8 @@ def use_mitsuba() -> Any:
 
 
 def limit_threads(count: int) -> None:
-    """How many threads the renderer of this process uses."""
+    """How many threads the renderer and, if it has not run yet, the denoiser of this process use."""
+    os.environ.setdefault("OIDN_NUM_THREADS", str(count))
     if use_mitsuba().variant().startswith("llvm"):
         import drjit
 
