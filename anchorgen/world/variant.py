@@ -45,7 +45,7 @@ def use_mitsuba() -> Any:
 def limit_threads(count: int) -> None:
     """How many threads the renderer and, if it has not run yet, the denoiser of this process use."""
     os.environ.setdefault("OIDN_NUM_THREADS", str(count))
-    os.environ.setdefault("OIDN_SET_AFFINITY", "0")  # pinned, the denoisers of all processes would share one core
+    os.environ.setdefault("OIDN_SET_AFFINITY", "0")  # which core is the scheduler's to say, also between processes
     if use_mitsuba().variant().startswith("llvm"):
         import drjit
 
