@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from anchorgen.geometry import box_extent, floor_basis
 from anchorgen.scene.anchors import FACTORS
-from anchorgen.scene.latent import SceneLatent
+from anchorgen.scene.values import SceneValues
 
 _TOLERANCE = 1e-6  # metres, quaternion parts
 
@@ -51,7 +51,7 @@ class SceneDiff:
         return "\n".join(f"{c.name}: {c.kind} {c.text}".rstrip() for c in self.changes) or "no difference"
 
 
-def scene_diff(before: SceneLatent, after: SceneLatent) -> SceneDiff:
+def scene_diff(before: SceneValues, after: SceneValues) -> SceneDiff:
     """What is different in `after`; objects are compared slot by slot, and stored values of empty slots are not.
 
     Raises:
@@ -66,7 +66,7 @@ def scene_diff(before: SceneLatent, after: SceneLatent) -> SceneDiff:
     return SceneDiff(tuple(changes + _global_changes(before, after)))
 
 
-def _slot_changes(before: SceneLatent, after: SceneLatent, slot: int) -> list[Change]:
+def _slot_changes(before: SceneValues, after: SceneValues, slot: int) -> list[Change]:
     name = after.ids[slot] or before.ids[slot] or f"slot {slot}"
     kinds: list[tuple[str, str]] = []
     was, now = bool(before.presence[slot]), bool(after.presence[slot])
@@ -82,7 +82,7 @@ def _slot_changes(before: SceneLatent, after: SceneLatent, slot: int) -> list[Ch
     return [Change(name, kind, text, slot) for kind, text in kinds]
 
 
-def _object_changes(before: SceneLatent, after: SceneLatent, slot: int) -> list[tuple[str, str]]:
+def _object_changes(before: SceneValues, after: SceneValues, slot: int) -> list[tuple[str, str]]:
     kinds = []
     if before.labels[slot] != after.labels[slot]:
         kinds.append(("renamed", f"{before.labels[slot]!r} -> {after.labels[slot]!r}"))
@@ -102,7 +102,7 @@ def _object_changes(before: SceneLatent, after: SceneLatent, slot: int) -> list[
     return kinds + ([("painted", f"tokens by {change:.3g} rms")] if change > 0 else [])
 
 
-def _global_changes(before: SceneLatent, after: SceneLatent) -> list[Change]:
+def _global_changes(before: SceneValues, after: SceneValues) -> list[Change]:
     changes = []
     if not np.array_equal(before.focal, after.focal):
         text = "{:.3f}, {:.3f} -> {:.3f}, {:.3f}".format(*before.focal, *after.focal)

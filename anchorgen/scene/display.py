@@ -8,14 +8,14 @@ import numpy as np
 
 from anchorgen.scene.anchors import FACTORS
 from anchorgen.scene.drawing import perspective_svg, plan_svg, slot_color
-from anchorgen.scene.latent import SceneLatent
 from anchorgen.scene.object_view import ObjectView
+from anchorgen.scene.values import SceneValues
 
 _DIM = "opacity:.55"
 _CELL = "padding:2px 10px 2px 0;text-align:left;white-space:nowrap;font-variant-numeric:tabular-nums"
 
 
-def scene_text(scene: SceneLatent) -> str:
+def scene_text(scene: SceneValues) -> str:
     """A few lines of text: what is in the scene and what is released."""
     lines = [_title(scene)]
     rows = [("object", "label", "centre x, y, z (m)", "width x depth x height (m)", "released")]
@@ -26,7 +26,7 @@ def scene_text(scene: SceneLatent) -> str:
     return "\n".join(lines + ["  " + line for line in _remarks(scene)])
 
 
-def scene_html(scene: SceneLatent) -> str:
+def scene_html(scene: SceneValues) -> str:
     """HTML with the boxes in perspective and from above, and a table with the anchors."""
     return (
         '<div class="anchorgen-scene" style="color:var(--jp-content-font-color1, inherit);font-size:12px;'
@@ -39,14 +39,14 @@ def scene_html(scene: SceneLatent) -> str:
     )
 
 
-def _drawings(scene: SceneLatent) -> str:
+def _drawings(scene: SceneValues) -> str:
     try:
         return perspective_svg(scene) + plan_svg(scene)
     except ValueError as error:  # the camera looks straight down: there is no "forward" to draw
         return f'<div style="{_DIM}">no drawing: {escape(str(error))}</div>'
 
 
-def _table(scene: SceneLatent) -> str:
+def _table(scene: SceneValues) -> str:
     if not scene.num_objects:
         return ""
     titles = ("object", "label", "centre x, y, z (m)", "width × depth × height (m)", *FACTORS)
@@ -70,13 +70,13 @@ def _strength_cell(strength: float) -> str:
     )
 
 
-def _title(scene: SceneLatent) -> str:
+def _title(scene: SceneValues) -> str:
     count = f"{scene.num_objects} object{'' if scene.num_objects == 1 else 's'}"
     focal = f"focal {scene.focal[0]:.3f}, {scene.focal[1]:.3f}"
     return f"SceneLatent: {count} in {scene.num_slots} slots, {focal}, latent space {scene.latent_space or '-'}"
 
 
-def _remarks(scene: SceneLatent) -> list[str]:
+def _remarks(scene: SceneValues) -> list[str]:
     empty = np.flatnonzero(~scene.presence)
     free = int(np.sum(scene.anchors.presence[empty] < 1))
     released = [f"{free} empty slot{'' if free == 1 else 's'}"] if free else []
@@ -89,11 +89,11 @@ def _remarks(scene: SceneLatent) -> list[str]:
     return [f"{name}: {', '.join(items)}" for name, items in remarks.items() if items]
 
 
-def _strength(scene: SceneLatent, factor: str, slot: int) -> float:
+def _strength(scene: SceneValues, factor: str, slot: int) -> float:
     return 1.0 - float(getattr(scene.anchors, factor)[slot])
 
 
-def _released_factors(scene: SceneLatent, slot: int) -> str:
+def _released_factors(scene: SceneValues, slot: int) -> str:
     strengths = {factor: _strength(scene, factor, slot) for factor in FACTORS}
     return ", ".join(f"{factor} {value:.2f}" for factor, value in strengths.items() if value > 0) or "-"
 

@@ -8,9 +8,8 @@ from html import escape
 import numpy as np
 
 from anchorgen.geometry import BOX_CORNER_SIGNS, box_corners, floor_basis, project, quat_to_matrix
-from anchorgen.scene.fluent import Vector
-from anchorgen.scene.latent import SceneLatent
 from anchorgen.scene.object_view import ObjectView
+from anchorgen.scene.values import SceneValues, Vector
 
 _NEAR_M = 0.05
 _GRID = "rgba(128,128,128,.35)"
@@ -28,7 +27,7 @@ def slot_color(slot: int) -> str:
     return f"hsl({slot * 137.5 % 360:.0f} 62% {52 - 6 * (slot // 3 % 2)}%)"
 
 
-def perspective_svg(scene: SceneLatent, width_px: int = 340, colors: Mapping[int, str] | None = None) -> str:
+def perspective_svg(scene: SceneValues, width_px: int = 340, colors: Mapping[int, str] | None = None) -> str:
     """The present boxes as the camera sees them, over a floor grid of 1 m.
 
     Args:
@@ -47,7 +46,7 @@ def perspective_svg(scene: SceneLatent, width_px: int = 340, colors: Mapping[int
     return _svg("perspective", size, body + _labels(places, size))
 
 
-def plan_svg(scene: SceneLatent, height_px: int = 340, colors: Mapping[int, str] | None = None) -> str:
+def plan_svg(scene: SceneValues, height_px: int = 340, colors: Mapping[int, str] | None = None) -> str:
     """The present boxes from above: the camera at the bottom with its field of view, forward is up, a grid of 1 m."""
     basis = floor_basis(scene.up)
     footprints = {view.index: _footprint(view, basis) for view in scene.objects}
@@ -87,7 +86,7 @@ def _svg(kind: str, size: np.ndarray, body: list[str]) -> str:
     )
 
 
-def _box_faces(scene: SceneLatent, view: ObjectView, size: np.ndarray, color: str) -> str:
+def _box_faces(scene: SceneValues, view: ObjectView, size: np.ndarray, color: str) -> str:
     corners = box_corners(view.translation, view.quat_wxyz, view.scale)
     axes = quat_to_matrix(view.quat_wxyz)
     parts = []
@@ -135,7 +134,7 @@ def _in_front(polygon: np.ndarray) -> np.ndarray:
     return np.array(kept).reshape(-1, 3)
 
 
-def _floor_grid(scene: SceneLatent, size: np.ndarray) -> str:
+def _floor_grid(scene: SceneValues, size: np.ndarray) -> str:
     right, up, forward = floor_basis(scene.up)
     lines = [((x, 0.3), (x, 9.0)) for x in range(-6, 7)] + [((-6.0, z), (6.0, z)) for z in range(1, 10)]
     parts = []
@@ -167,7 +166,7 @@ def _plan_grid(low: np.ndarray, high: np.ndarray, place: Callable[[Vector], np.n
     return "".join(_line(place(a), place(b), _GRID, 'stroke-width="0.7"') for a, b in lines)
 
 
-def _field_of_view(scene: SceneLatent, reach: float, place: Callable[[Vector], np.ndarray]) -> str:
+def _field_of_view(scene: SceneValues, reach: float, place: Callable[[Vector], np.ndarray]) -> str:
     half = 0.5 / float(scene.focal[0])
     sides = [_line(place((0, 0)), place((sign * half * reach, reach)), "currentColor", _FIELD) for sign in (-1, 1)]
     x, y = place((0, 0))
@@ -177,7 +176,7 @@ def _field_of_view(scene: SceneLatent, reach: float, place: Callable[[Vector], n
 _FIELD = 'stroke-width="1" stroke-dasharray="2 3" opacity=".6"'
 
 
-def _dash(scene: SceneLatent, slot: int) -> str:
+def _dash(scene: SceneValues, slot: int) -> str:
     return 'stroke-dasharray="4 3"' if scene.anchors.layout[slot] < 1 else ""
 
 

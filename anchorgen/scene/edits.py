@@ -19,12 +19,11 @@ from anchorgen.geometry import (
 )
 from anchorgen.scene.anchors import FACTORS
 from anchorgen.scene.errors import EditError, LatentSpaceError
-from anchorgen.scene.fluent import Number, Vector
-from anchorgen.scene.latent import SceneLatent
 from anchorgen.scene.selection import Selector, everything, select_slots, select_targets
+from anchorgen.scene.values import Number, SceneValues, Vector
 
 
-def present(scene: SceneLatent, selector: Selector) -> list[int]:
+def present(scene: SceneValues, selector: Selector) -> list[int]:
     """Slots of the present objects that match. Raises SelectionError if none does."""
     return list(select_slots(selector, scene.objects, scene.removed))
 
@@ -59,7 +58,7 @@ def floor_axes(up: np.ndarray) -> np.ndarray:
         raise EditError(str(error)) from None
 
 
-def edited(scene: SceneLatent, **changes: Any) -> SceneLatent:
+def edited(scene: SceneValues, **changes: Any) -> SceneValues:
     """`scene.replace`, where a value that a scene refuses makes an EditError."""
     try:
         return scene.replace(**changes)
@@ -67,7 +66,7 @@ def edited(scene: SceneLatent, **changes: Any) -> SceneLatent:
         raise EditError(f"{error}; the edit was refused and the scene stays as it was") from None
 
 
-def with_boxes(scene: SceneLatent, slots: Sequence[int], **values: np.ndarray) -> SceneLatent:
+def with_boxes(scene: SceneValues, slots: Sequence[int], **values: np.ndarray) -> SceneValues:
     """The scene with new rows of `translation`, `quat_wxyz` or `scale` in `slots`.
 
     Raises:
@@ -80,7 +79,7 @@ def with_boxes(scene: SceneLatent, slots: Sequence[int], **values: np.ndarray) -
     return edited(scene, **changes)
 
 
-def check_space(scene: SceneLatent, latent_space: str, what: str) -> None:
+def check_space(scene: SceneValues, latent_space: str, what: str) -> None:
     """Raises LatentSpaceError unless `latent_space` is the scene's own."""
     if latent_space != scene.latent_space:
         raise LatentSpaceError(
@@ -90,13 +89,13 @@ def check_space(scene: SceneLatent, latent_space: str, what: str) -> None:
 
 
 def move(
-    scene: SceneLatent,
+    scene: SceneValues,
     selector: Selector,
     right: Number = 0.0,
     up: Number = 0.0,
     forward: Number = 0.0,
     to: Vector | None = None,
-) -> SceneLatent:
+) -> SceneValues:
     slots = present(scene, selector)
     offset = np.array([number("right", right), number("up", up), number("forward", forward)])
     if to is None:
@@ -109,8 +108,8 @@ def move(
 
 
 def rotate(
-    scene: SceneLatent, selector: Selector, yaw: Number = 0.0, pitch: Number = 0.0, roll: Number = 0.0
-) -> SceneLatent:
+    scene: SceneValues, selector: Selector, yaw: Number = 0.0, pitch: Number = 0.0, roll: Number = 0.0
+) -> SceneValues:
     slots = present(scene, selector)
     turn = quat_from_axis_angle(scene.up, np.radians(number("yaw", yaw)))
     own_x = quat_from_axis_angle(np.array([1.0, 0.0, 0.0]), np.radians(number("pitch", pitch)))
@@ -120,14 +119,14 @@ def rotate(
 
 
 def resize(
-    scene: SceneLatent,
+    scene: SceneValues,
     selector: Selector,
     factor: Number | None = None,
     width: Number | None = None,
     depth: Number | None = None,
     height: Number | None = None,
     factors: Vector | None = None,
-) -> SceneLatent:
+) -> SceneValues:
     slots = present(scene, selector)
     sides = (width, depth, height)
     given = [factor is not None, factors is not None, any(side is not None for side in sides)]
@@ -144,7 +143,7 @@ def resize(
     return with_boxes(scene, slots, scale=scale, translation=standing(scene, slots, scale))
 
 
-def standing(scene: SceneLatent, slots: Sequence[int], scale: np.ndarray) -> np.ndarray:
+def standing(scene: SceneValues, slots: Sequence[int], scale: np.ndarray) -> np.ndarray:
     """Centres `[M, 3]` of boxes of another size `[M, 3]` whose lowest point stays where it is along `up`."""
     slots = list(slots)
     quats = scene.quat_wxyz[slots]
@@ -152,35 +151,35 @@ def standing(scene: SceneLatent, slots: Sequence[int], scale: np.ndarray) -> np.
     return scene.translation[slots] + 0.5 * grown[:, None] * scene.up.astype(float)
 
 
-def remove(scene: SceneLatent, selector: Selector) -> SceneLatent:
+def remove(scene: SceneValues, selector: Selector) -> SceneValues:
     return _with_presence(scene, present(scene, selector), False)
 
 
-def restore(scene: SceneLatent, selector: Selector = everything) -> SceneLatent:
+def restore(scene: SceneValues, selector: Selector = everything) -> SceneValues:
     slots = list(select_slots(selector, scene.removed, scene.objects))
     return _with_presence(scene, slots, True)
 
 
-def only(scene: SceneLatent, selector: Selector) -> SceneLatent:
+def only(scene: SceneValues, selector: Selector) -> SceneValues:
     kept = present(scene, selector)
     return _with_presence(scene, [view.index for view in scene.objects if view.index not in kept], False)
 
 
-def _with_presence(scene: SceneLatent, slots: Sequence[int], value: bool) -> SceneLatent:
+def _with_presence(scene: SceneValues, slots: Sequence[int], value: bool) -> SceneValues:
     presence = scene.presence.copy()
     presence[list(slots)] = value
     return edited(scene, presence=presence)
 
 
-def with_focal(scene: SceneLatent, fx: Number, fy: Number) -> SceneLatent:
+def with_focal(scene: SceneValues, fx: Number, fy: Number) -> SceneValues:
     focal = np.array([number("fx", fx), number("fy", fy)])
     if np.any(focal < 0.05) or np.any(focal > 50.0):
         raise EditError(f"focal ({fx}, {fy}) is not a camera; expected 0.05 to 50, over picture width and height")
     return edited(scene, focal=focal)
 
 
-def with_background(scene: SceneLatent, other: SceneLatent | np.ndarray) -> SceneLatent:
-    if isinstance(other, SceneLatent):
+def with_background(scene: SceneValues, other: SceneValues | np.ndarray) -> SceneValues:
+    if isinstance(other, SceneValues):
         check_space(scene, other.latent_space, "the background")
         other = other.background
     try:
@@ -195,25 +194,25 @@ def with_background(scene: SceneLatent, other: SceneLatent | np.ndarray) -> Scen
     return edited(scene, background=tokens)
 
 
-def anchor(scene: SceneLatent, selector: Selector = everything) -> SceneLatent:
+def anchor(scene: SceneValues, selector: Selector = everything) -> SceneValues:
     return _with_alpha(scene, selector, 1.0)
 
 
-def release(scene: SceneLatent, selector: Selector = everything, strength: Number = 1.0) -> SceneLatent:
+def release(scene: SceneValues, selector: Selector = everything, strength: Number = 1.0) -> SceneValues:
     value = number("strength", strength)
     if not 0.0 <= value <= 1.0:
         raise EditError(f"strength is {value:g}; expected 0 (keep) to 1 (resample from noise)")
     return _with_alpha(scene, selector, 1.0 - value)
 
 
-def _with_alpha(scene: SceneLatent, selector: Selector, alpha: float) -> SceneLatent:
+def _with_alpha(scene: SceneValues, selector: Selector, alpha: float) -> SceneValues:
     every = [scene.view(slot) for slot in range(scene.num_slots)]
     targets = select_targets(selector, scene.objects, every)
     changed = scene.anchors.with_alpha(alpha, slots=targets.slots, focal=targets.focal, background=targets.background)
     return edited(scene, anchors=changed)
 
 
-def complete(scene: SceneLatent, max_objects: int | None = None) -> SceneLatent:
+def complete(scene: SceneValues, max_objects: int | None = None) -> SceneValues:
     slots = empty_slots(scene)
     if max_objects is not None:
         if not isinstance(max_objects, (int, np.integer)) or isinstance(max_objects, bool) or max_objects < 0:
@@ -223,6 +222,6 @@ def complete(scene: SceneLatent, max_objects: int | None = None) -> SceneLatent:
     return edited(scene, anchors=kept.with_alpha(0.0, slots=dict.fromkeys(FACTORS, slots)))
 
 
-def empty_slots(scene: SceneLatent) -> list[int]:
+def empty_slots(scene: SceneValues) -> list[int]:
     """Slots without an object: those never used come first, those of removed objects last."""
     return sorted(np.flatnonzero(~scene.presence).tolist(), key=lambda slot: (scene.ids[slot] != "", slot))

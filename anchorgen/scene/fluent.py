@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import numpy as np
 
+from anchorgen.scene.history import apply_verb
 from anchorgen.scene.object_view import ObjectView
 from anchorgen.scene.selection import Selector, everything
+from anchorgen.scene.values import Number, SceneValues, Vector
 
 SceneT = TypeVar("SceneT", bound="SceneVerbs")
-# Wide, since people write `right=1` and pass numpy scalars; `edits.number` does the checking.
-Number = float | int | np.number
-Vector = Sequence[Any] | np.ndarray
 
 
-class SceneVerbs:
+class SceneVerbs(SceneValues):
     """What a person does to a scene.
 
     Every verb returns a new scene with the verb in its history, and applies to all that match.
@@ -29,9 +28,7 @@ class SceneVerbs:
     """
 
     def _apply(self: SceneT, verb: str, **arguments: Any) -> SceneT:
-        from anchorgen.scene.history import apply_verb  # the verbs are written in terms of SceneLatent
-
-        return apply_verb(self, verb, arguments)  # type: ignore[arg-type, return-value]
+        return apply_verb(self, verb, arguments)
 
     def move(
         self: SceneT,

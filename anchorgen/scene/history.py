@@ -5,28 +5,28 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, cast
 
 from anchorgen.scene import edits, objects
 from anchorgen.scene.errors import EditError
-from anchorgen.scene.latent import SceneLatent
 from anchorgen.scene.selection import plain_selector
 from anchorgen.scene.steps import Step, decode_argument, encode_argument
+from anchorgen.scene.values import SceneValues, ValuesT
 
 _EDITS = ("move", "rotate", "resize", "remove", "restore", "only", "anchor", "release", "complete")
-VERBS: dict[str, Callable[..., SceneLatent]] = {
+VERBS: dict[str, Callable[..., SceneValues]] = {
     **{name: getattr(edits, name) for name in (*_EDITS, "with_focal", "with_background")},
     **{name: getattr(objects, name) for name in ("duplicate", "insert", "swap", "paint")},
 }
 _SIGNATURES = {name: inspect.signature(verb) for name, verb in VERBS.items()}
 
 
-def apply_verb(scene: SceneLatent, verb: str, arguments: dict[str, Any]) -> SceneLatent:
+def apply_verb(scene: ValuesT, verb: str, arguments: dict[str, Any]) -> ValuesT:
     """The scene after one verb, with the verb in its history. Raises what the verb raises; `scene` never changes."""
     if "selector" in arguments:
         candidates = scene.removed if verb == "restore" else scene.objects
         arguments = {**arguments, "selector": plain_selector(arguments["selector"], candidates)}
-    after = VERBS[verb](scene, **arguments)
+    after = cast(ValuesT, VERBS[verb](scene, **arguments))  # verbs make their scene by `replace`: it stays of its kind
     step = Step(
         verb, {name: _recorded(value) for name, value in arguments.items() if not _is_default(verb, name, value)}
     )
@@ -34,7 +34,7 @@ def apply_verb(scene: SceneLatent, verb: str, arguments: dict[str, Any]) -> Scen
     return dataclasses.replace(after, history=(*scene.history, step), origin=origin, previous=scene, following=None)
 
 
-def replay(scene: SceneLatent, steps: Iterable[Step]) -> SceneLatent:
+def replay(scene: ValuesT, steps: Iterable[Step]) -> ValuesT:
     """The scene after `steps`. Raises EditError for a step that is not a verb, and what the verbs raise."""
     for step in steps:
         check_step(step)
@@ -56,20 +56,20 @@ def check_step(step: Step) -> None:
         raise EditError(f"{step.verb} in a history does not fit its verb: {error}") from None
 
 
-def before_last(scene: SceneLatent) -> SceneLatent:
+def before_last(scene: ValuesT) -> ValuesT:
     """The scene before its last verb: remembered, or made again from its origin if it was loaded from a file.
 
     Raises:
         EditError: nothing was done to it, or nobody knows from where.
     """
     if scene.previous is not None:
-        return scene.previous
+        return cast(ValuesT, scene.previous)
     if not scene.history or scene.origin is None:
         raise EditError("nothing to undo: no verb was applied to this scene")
-    return replay(scene.origin, scene.history[:-1])
+    return cast(ValuesT, replay(scene.origin, scene.history[:-1]))
 
 
-def to_python(scene: SceneLatent, name: str) -> str:
+def to_python(scene: SceneValues, name: str) -> str:
     """Code that makes `scene` from its origin, called `name` (an identifier)."""
     if not name.isidentifier():
         raise EditError(f"{name!r} is not a name; expected a Python identifier")
@@ -93,7 +93,7 @@ def _is_whole(value: Any) -> bool:
 
 
 def _recorded(value: Any) -> Any:
-    return encode_argument(value.background if isinstance(value, SceneLatent) else value)
+    return encode_argument(value.background if isinstance(value, SceneValues) else value)
 
 
 def _is_default(verb: str, name: str, value: Any) -> bool:
@@ -103,5 +103,5 @@ def _is_default(verb: str, name: str, value: Any) -> bool:
     )
 
 
-def _without_history(scene: SceneLatent) -> SceneLatent:
+def _without_history(scene: ValuesT) -> ValuesT:
     return scene.replace() if scene.previous or scene.following or scene.origin else scene

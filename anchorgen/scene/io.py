@@ -22,8 +22,9 @@ import safetensors.numpy
 
 from anchorgen.scene.anchors import FACTORS, Anchors
 from anchorgen.scene.errors import SceneFileError
-from anchorgen.scene.latent import LATENT_ARRAYS, SceneLatent
+from anchorgen.scene.history import before_last, check_step
 from anchorgen.scene.steps import Step
+from anchorgen.scene.values import LATENT_ARRAYS, SceneValues, ValuesT
 
 FORMAT_VERSION = 1
 MAX_FILE_BYTES = 32 << 20
@@ -41,7 +42,7 @@ _NUM_AXES = {
 }  # fmt: skip
 
 
-def save_scene(scene: SceneLatent, path: str | os.PathLike[str]) -> None:
+def save_scene(scene: SceneValues, path: str | os.PathLike[str]) -> None:
     """Writes `scene` to `path` in one step: a reader sees the old file or the whole new one.
 
     The history is kept whole, unless objects brought in make it larger than 4 MiB: then its last half, quarter, ... is.
@@ -66,8 +67,8 @@ def save_scene(scene: SceneLatent, path: str | os.PathLike[str]) -> None:
     _write_atomically(Path(path), data)
 
 
-def load_scene(path: str | os.PathLike[str]) -> SceneLatent:
-    """Reads what `save_scene` wrote.
+def load_scene(path: str | os.PathLike[str], kind: type[ValuesT]) -> ValuesT:
+    """Reads what `save_scene` wrote, as a `kind`, which is `SceneLatent`.
 
     Raises:
         SceneFileError: anything else: truncated, not safetensors, of a newer version, over the limits, with wrong
@@ -81,11 +82,11 @@ def load_scene(path: str | os.PathLike[str]) -> SceneLatent:
         data = file.read(size)
     try:
         tensors = safetensors.numpy.load(data)
-        latent = _scene(tensors, metadata, "")
+        latent = _scene(tensors, metadata, "", kind)
         if "history" not in tensors:
             return latent
         steps = _steps(tensors["history"].tobytes())
-        start = _scene({**tensors, **_part(tensors, "origin.")}, metadata, "origin.")
+        start = _scene({**tensors, **_part(tensors, "origin.")}, metadata, "origin.", kind)
         object.__setattr__(latent, "history", steps)
         object.__setattr__(latent, "origin", start)
         return latent
@@ -97,18 +98,18 @@ def load_scene(path: str | os.PathLike[str]) -> SceneLatent:
         ) from None
 
 
-def _tensors(scene: SceneLatent) -> dict[str, np.ndarray]:
+def _tensors(scene: SceneValues) -> dict[str, np.ndarray]:
     arrays = {name: np.asarray(getattr(scene, name)) for name in LATENT_ARRAYS}
     arrays["presence"] = arrays["presence"].astype(np.uint8)
     alphas = {f"anchors.{name}": getattr(scene.anchors, name) for name in (*FACTORS, "focal", "background")}
     return arrays | {name: np.asarray(alpha, np.float32) for name, alpha in alphas.items()}
 
 
-def _names(scene: SceneLatent, prefix: str) -> dict[str, str]:
+def _names(scene: SceneValues, prefix: str) -> dict[str, str]:
     return {f"{prefix}{name}": json.dumps(list(getattr(scene, name))) for name in ("labels", "ids")}
 
 
-def _scene(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str], prefix: str) -> SceneLatent:
+def _scene(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str], prefix: str, kind: type[ValuesT]) -> ValuesT:
     arrays: dict[str, Any] = {name: tensors[name] for name in LATENT_ARRAYS}
     if np.any(arrays["presence"] > 1):
         raise SceneFileError("presence holds values other than 0 and 1; the file is damaged")
@@ -117,7 +118,7 @@ def _scene(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str], prefi
     alphas |= {name: float(alphas[name]) for name in ("focal", "background")}
     anchors = Anchors(**alphas)
     arrays["presence"] = arrays["presence"].astype(bool)
-    return SceneLatent(**arrays, **names, latent_space=metadata["latent_space"], anchors=anchors)
+    return kind(**arrays, **names, latent_space=metadata["latent_space"], anchors=anchors)
 
 
 def _part(values: Mapping[str, Any], prefix: str) -> dict[str, Any]:
@@ -132,8 +133,6 @@ def _string_list(text: str) -> tuple[str, ...]:
 
 
 def _steps(data: bytes) -> tuple[Step, ...]:
-    from anchorgen.scene.history import check_step
-
     steps = tuple(
         Step(str(item["verb"]), dict(item["arguments"])) for item in json.loads(data, parse_constant=_refused)
     )
@@ -146,7 +145,7 @@ def _refused(constant: str) -> None:
     raise SceneFileError(f"the history holds {constant}; expected finite numbers")
 
 
-def _fitting_history(scene: SceneLatent) -> tuple[SceneLatent, bytes]:
+def _fitting_history(scene: SceneValues) -> tuple[SceneValues, bytes]:
     """The scene with as much of its history as fits into a file, and that history as JSON."""
     while True:
         data = json.dumps([step.to_json() for step in scene.history], allow_nan=False).encode()
@@ -155,7 +154,7 @@ def _fitting_history(scene: SceneLatent) -> tuple[SceneLatent, bytes]:
         later = scene
         kept = len(scene.history) // 2
         for _ in range(kept):
-            later = later.undo()
+            later = before_last(later)
         scene = dataclasses.replace(scene, history=scene.history[len(scene.history) - kept :], origin=later.replace())
 
 

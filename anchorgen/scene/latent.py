@@ -7,26 +7,22 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from anchorgen.scene.anchors import KEEP_ALL, Anchors
+from anchorgen.scene.anchors import Anchors
+from anchorgen.scene.compare import SceneDiff, scene_diff
+from anchorgen.scene.display import scene_html, scene_text
 from anchorgen.scene.errors import EditError
-from anchorgen.scene.fluent import Number, SceneVerbs, Vector
-from anchorgen.scene.object_view import ObjectView
-from anchorgen.scene.selection import Selector, select_one, select_slots
+from anchorgen.scene.fluent import SceneVerbs
+from anchorgen.scene.history import before_last, to_python
+from anchorgen.scene.io import load_scene, save_scene
 from anchorgen.scene.steps import Step
-from anchorgen.scene.validate import checked_fields
+from anchorgen.scene.values import LATENT_ARRAYS, Number, Vector
 
-if TYPE_CHECKING:
-    from anchorgen.scene.compare import SceneDiff
-
-__all__ = ["LATENT_ARRAYS", "Anchors", "SceneLatent", "Step"]
-
-LATENT_ARRAYS = ("translation", "quat_wxyz", "scale", "appearance", "presence", "focal", "background", "up", "floor")
+__all__ = ["LATENT_ARRAYS", "Anchors", "SceneLatent", "Step", "Vector"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -55,27 +51,9 @@ class SceneLatent(SceneVerbs):
             present boxes with z < 0.05 m, ids that occur twice.
     """
 
-    translation: np.ndarray
-    quat_wxyz: np.ndarray
-    scale: np.ndarray
-    appearance: np.ndarray
-    presence: np.ndarray
-    focal: np.ndarray
-    background: np.ndarray
-    labels: Sequence[str]
-    ids: Sequence[str]
-    up: np.ndarray
-    floor: np.ndarray | Number
-    latent_space: str
-    anchors: Anchors = KEEP_ALL
-    history: tuple[Step, ...] = field(default=())
     origin: SceneLatent | None = None
     previous: SceneLatent | None = None
     following: SceneLatent | None = None
-
-    def __post_init__(self) -> None:
-        for name, value in checked_fields(self).items():
-            object.__setattr__(self, name, value)
 
     # -- making -------------------------------------------------------------------------------------------------------
 
@@ -143,84 +121,10 @@ class SceneLatent(SceneVerbs):
             objects[name] = (*objects[name], *[""] * free)
         return SceneLatent(**objects, presence=np.arange(num_slots) < num_objects)
 
-    def replace(self, **changes: Any) -> SceneLatent:
-        """A copy with other values. It is a new start, with no history, since no verb says what was changed."""
-        return dataclasses.replace(self, **{**_NO_HISTORY, **changes})
-
-    def with_labels(self, labels: Mapping[int, str]) -> SceneLatent:
-        """Slots named anew, each with a fresh id: for objects that a prior has sampled. A new start, as `replace`."""
-        ids = ["" if slot in labels else name for slot, name in enumerate(self.ids)]
-        return self.replace(
-            labels=tuple(labels.get(slot, name) for slot, name in enumerate(self.labels)), ids=tuple(ids)
-        )
-
-    # -- looking ------------------------------------------------------------------------------------------------------
-
-    @property
-    def num_slots(self) -> int:
-        return len(self.presence)
-
-    @property
-    def num_objects(self) -> int:
-        return int(self.presence.sum())
-
-    def view(self, slot: int | np.integer) -> ObjectView:
-        """Slot number `slot`, present or not."""
-        slot = int(slot)
-        arrays: Any = {name: getattr(self, name)[slot] for name in ("translation", "quat_wxyz", "scale", "appearance")}
-        return ObjectView(
-            index=slot,
-            id=self.ids[slot],
-            label=self.labels[slot],
-            present=bool(self.presence[slot]),
-            latent_space=self.latent_space,
-            up=self.up,
-            floor=np.asarray(self.floor),
-            **arrays,
-        )
-
-    @property
-    def objects(self) -> tuple[ObjectView, ...]:
-        """The present objects, by slot."""
-        return tuple(self.view(slot) for slot in np.flatnonzero(self.presence))
-
-    @property
-    def removed(self) -> tuple[ObjectView, ...]:
-        """The removed objects, which `restore` can bring back."""
-        return tuple(self.view(s) for s in range(self.num_slots) if self.ids[s] and not self.presence[s])
-
-    def select(self, selector: Selector) -> tuple[int, ...]:
-        """Slots of the present objects that match. Raises SelectionError if none does."""
-        return select_slots(selector, self.objects, self.removed)
-
-    def object(self, selector: Selector) -> ObjectView:
-        """The one object that matches. Raises SelectionError if none does, or several."""
-        return self.view(select_one(selector, self.objects, self.removed))
-
-    def __getitem__(self, selector: Selector) -> ObjectView:
-        return self.object(selector)
-
-    def __contains__(self, selector: Selector) -> bool:
-        try:
-            return bool(self.select(selector))
-        except LookupError:
-            return False
-
-    def __iter__(self) -> Iterator[ObjectView]:
-        return iter(self.objects)
-
-    def equals(self, other: SceneLatent) -> bool:
-        """Whether all but the history is the same, bit for bit."""
-        same = all(np.array_equal(getattr(self, name), getattr(other, name)) for name in LATENT_ARRAYS)
-        names = all(getattr(self, name) == getattr(other, name) for name in ("labels", "ids", "latent_space"))
-        return same and names and self.anchors.equals(other.anchors)
-
     # -- history and files --------------------------------------------------------------------------------------------
 
     def undo(self) -> SceneLatent:
         """The scene before the last verb; `redo` on it leads back. Raises EditError if there is none."""
-        from anchorgen.scene.history import before_last
-
         return dataclasses.replace(before_last(self), following=self)
 
     def redo(self) -> SceneLatent:
@@ -231,41 +135,23 @@ class SceneLatent(SceneVerbs):
 
     def to_python(self, name: str = "scene") -> str:
         """Code that makes this scene again from its `origin`, which it calls `name`."""
-        from anchorgen.scene.history import to_python
-
         return to_python(self, name)
 
     def diff(self, other: SceneLatent) -> SceneDiff:
         """What is different in `other`: slots are compared one by one."""
-        from anchorgen.scene.compare import scene_diff
-
         return scene_diff(self, other)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes one .safetensors, atomically: latents, names, anchors, history and where it started."""
-        from anchorgen.scene.io import save_scene
-
         save_scene(self, path)
 
     @staticmethod
     def load(path: str | os.PathLike[str]) -> SceneLatent:
         """Reads what `save` wrote. Raises SceneFileError (a ValueError) for anything else."""
-        from anchorgen.scene.io import load_scene
-
-        return load_scene(path)
+        return load_scene(path, SceneLatent)
 
     def __repr__(self) -> str:
-        from anchorgen.scene.display import scene_text
-
         return scene_text(self)
 
     def _repr_html_(self) -> str:
-        from anchorgen.scene.display import scene_html
-
         return scene_html(self)
-
-    def __deepcopy__(self, memo: Any) -> SceneLatent:
-        return self  # immutable
-
-
-_NO_HISTORY: dict[str, Any] = {"history": (), "origin": None, "previous": None, "following": None}

@@ -21,16 +21,15 @@ from anchorgen.scene.edits import (
     with_boxes,
 )
 from anchorgen.scene.errors import EditError
-from anchorgen.scene.fluent import Number, Vector
-from anchorgen.scene.latent import SceneLatent
 from anchorgen.scene.object_view import ObjectView
 from anchorgen.scene.selection import Selector
 from anchorgen.scene.validate import new_id
+from anchorgen.scene.values import Number, SceneValues, Vector
 
 BESIDE_GAP_M = 0.05
 
 
-def insert(scene: SceneLatent, obj: ObjectView, at: Vector | Mapping[str, Any] | None = None) -> SceneLatent:
+def insert(scene: SceneValues, obj: ObjectView, at: Vector | Mapping[str, Any] | None = None) -> SceneValues:
     _check_object(scene, obj, "insert")
     quat, own_place = _as_seen_here(scene, obj)
     if at is None:
@@ -44,8 +43,8 @@ def insert(scene: SceneLatent, obj: ObjectView, at: Vector | Mapping[str, Any] |
 
 
 def duplicate(
-    scene: SceneLatent, selector: Selector, right: Number | None = None, forward: Number = 0.0
-) -> SceneLatent:
+    scene: SceneValues, selector: Selector, right: Number | None = None, forward: Number = 0.0
+) -> SceneValues:
     slots, axes = present(scene, selector), floor_axes(scene.up)
     for slot in slots:
         view = scene.view(slot)
@@ -56,7 +55,7 @@ def duplicate(
     return scene
 
 
-def swap(scene: SceneLatent, selector: Selector, obj: ObjectView) -> SceneLatent:
+def swap(scene: SceneValues, selector: Selector, obj: ObjectView) -> SceneValues:
     _check_object(scene, obj, "swap")
     slots = present(scene, selector)
     scale = np.tile(obj.scale.astype(float), (len(slots), 1))
@@ -65,18 +64,18 @@ def swap(scene: SceneLatent, selector: Selector, obj: ObjectView) -> SceneLatent
     return edited(_with_appearance(scene, slots, obj), labels=tuple(labels))
 
 
-def paint(scene: SceneLatent, selector: Selector, obj: ObjectView) -> SceneLatent:
+def paint(scene: SceneValues, selector: Selector, obj: ObjectView) -> SceneValues:
     _check_object(scene, obj, "paint")
     return _with_appearance(scene, present(scene, selector), obj)
 
 
-def _with_appearance(scene: SceneLatent, slots: list[int], obj: ObjectView) -> SceneLatent:
+def _with_appearance(scene: SceneValues, slots: list[int], obj: ObjectView) -> SceneValues:
     appearance = scene.appearance.copy()
     appearance[slots] = obj.appearance
     return edited(scene, appearance=appearance)
 
 
-def _check_object(scene: SceneLatent, obj: Any, verb: str) -> None:
+def _check_object(scene: SceneValues, obj: Any, verb: str) -> None:
     if not isinstance(obj, ObjectView):
         raise EditError(f"{verb} got {type(obj).__name__}; expected an object of a scene, such as other['lamp']")
     check_space(scene, obj.latent_space, obj.name)
@@ -85,7 +84,7 @@ def _check_object(scene: SceneLatent, obj: Any, verb: str) -> None:
         raise EditError(f"{obj.name} has appearance tokens {got}; expected {want}: encode both with the same pipeline")
 
 
-def _as_seen_here(scene: SceneLatent, obj: ObjectView) -> tuple[np.ndarray, np.ndarray]:
+def _as_seen_here(scene: SceneValues, obj: ObjectView) -> tuple[np.ndarray, np.ndarray]:
     """Quaternion and centre of `obj` at the same place of this scene's floor: cameras hang and pitch differently."""
     if np.array_equal(obj.up, scene.up) and np.array_equal(obj.floor, scene.floor):
         return obj.quat_wxyz, obj.translation
@@ -96,7 +95,7 @@ def _as_seen_here(scene: SceneLatent, obj: ObjectView) -> tuple[np.ndarray, np.n
     return quat, turn @ obj.translation.astype(float) + raised
 
 
-def _place_on_floor(scene: SceneLatent, quat: np.ndarray, scale: np.ndarray, at: Mapping[str, Any]) -> np.ndarray:
+def _place_on_floor(scene: SceneValues, quat: np.ndarray, scale: np.ndarray, at: Mapping[str, Any]) -> np.ndarray:
     unknown = set(at) - {"right", "up", "forward"}
     if unknown or not at:
         raise EditError(
@@ -108,7 +107,7 @@ def _place_on_floor(scene: SceneLatent, quat: np.ndarray, scale: np.ndarray, at:
     return np.array([right, centre_height, forward]) @ axes
 
 
-def _fill_slot(scene: SceneLatent, label: str, values: Mapping[str, np.ndarray]) -> SceneLatent:
+def _fill_slot(scene: SceneValues, label: str, values: Mapping[str, np.ndarray]) -> SceneValues:
     """A new, anchored object in an empty slot; `values` are its row of every array."""
     free = empty_slots(scene)
     if not free:
