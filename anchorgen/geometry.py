@@ -11,7 +11,10 @@ Everything here is float64 numpy and works on any leading batch shape `...`.
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
+from scipy.spatial import ConvexHull, QhullError
 from scipy.spatial.transform import Rotation
 
 MIN_DEPTH_M = 0.05
@@ -23,6 +26,7 @@ _OPENCV_TO_PYTORCH3D = np.diag([-1.0, -1.0, 1.0])
 
 # Corner k has sign (k & 1, k & 2, k & 4) along x, y, z: the order that every drawing of a box uses.
 BOX_CORNER_SIGNS = np.array([[1 if k >> axis & 1 else -1 for axis in range(3)] for k in range(8)], float)
+_FACE_TRIPLES = np.array(list(combinations(range(12), 3)))  # of two boxes: where three faces meet there is a corner
 BOX_EDGES = tuple((a, a | 1 << axis) for axis in range(3) for a in range(8) if not a >> axis & 1)
 
 
@@ -179,3 +183,48 @@ def box_extent(direction: np.ndarray, quat_wxyz: np.ndarray, scale: np.ndarray) 
     """Full extent `[...]`, metres, of boxes `[..., 4]`, `[..., 3]` along a unit `direction` `[3]`, camera frame."""
     own = np.einsum("...ij,i->...j", quat_to_matrix(quat_wxyz), np.asarray(direction, float))
     return np.asarray(np.sum(np.abs(own) * np.asarray(scale, float), -1))
+
+
+def box_planes(translation: np.ndarray, quat_wxyz: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Outward unit normals `[6, 3]` and offsets `[6]` of one box: it is where every `normals @ p <= offsets`."""
+    axes = quat_to_matrix(quat_wxyz).T
+    normals = np.concatenate([axes, -axes])
+    return normals, normals @ np.asarray(translation, float) + np.tile(0.5 * np.asarray(scale, float), 2)
+
+
+def box_penetration(axes_a: np.ndarray, corners_a: np.ndarray, axes_b: np.ndarray, corners_b: np.ndarray) -> float:
+    """How deep two boxes, however turned, reach into one another, metres; <= 0 if they are apart.
+
+    It is the least overlap along the axes that can separate two boxes (separating axes: exact).
+
+    Args:
+        axes_a, axes_b: rotation matrices `[3, 3]`, whose columns are the own axes.
+        corners_a, corners_b: `[8, 3]`.
+    """
+    edges = np.cross(axes_a.T[:, None], axes_b.T[None]).reshape(9, 3)
+    length = np.linalg.norm(edges, axis=1)
+    axes = np.concatenate([axes_a.T, axes_b.T, edges[length > 1e-6] / length[length > 1e-6, None]])
+    spans = [axes @ corners.T for corners in (corners_a, corners_b)]
+    shared = np.minimum(spans[0].max(1), spans[1].max(1)) - np.maximum(spans[0].min(1), spans[1].min(1))
+    return float(shared.min())
+
+
+def shared_volume(planes_a: tuple[np.ndarray, np.ndarray], planes_b: tuple[np.ndarray, np.ndarray]) -> float:
+    """Volume that two boxes share, cubic metres, however they are turned: exact up to rounding.
+
+    Every corner of what they share is a point where three of the twelve faces meet, and that is in both boxes.
+
+    Args:
+        planes_a, planes_b: what `box_planes` returns.
+    """
+    normals, offsets = (np.concatenate(parts) for parts in zip(planes_a, planes_b, strict=True))
+    meet = np.abs(np.linalg.det(normals[_FACE_TRIPLES])) > 1e-9
+    triples = _FACE_TRIPLES[meet]
+    points = np.linalg.solve(normals[triples], offsets[triples][..., None])[..., 0]
+    points = points[np.all(points @ normals.T <= offsets + 1e-9, axis=1)]
+    if len(points) < 4:
+        return 0.0
+    try:
+        return float(ConvexHull(points - points.mean(0)).volume)
+    except QhullError:  # they touch: all points lie in one plane
+        return 0.0

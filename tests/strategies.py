@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from anchorgen.geometry import canonical_quat, matrix_to_quat, quat_from_axis_angle, quat_multiply
 from anchorgen.scene import EditError, SceneLatent, SelectionError
+from anchorgen.scene.arranging import EDGES
 
 # Examples of each property test; the full check of the scene asks for 1000.
 NUM_EXAMPLES = int(os.environ.get("ANCHORGEN_EXAMPLES", "50"))
@@ -117,6 +118,9 @@ def verbs() -> st.SearchStrategy[tuple[str, dict]]:
         return st.tuples(st.just(verb), st.fixed_dictionaries(arguments))
 
     obj = st.integers(0, 100).map(lambda seed: make_scene(2, num_tokens=2, num_channels=3, seed=seed).objects[seed % 2])
+    source = st.builds(
+        make_scene, st.integers(1, 9), num_tokens=st.just(2), num_channels=st.just(3), seed=st.integers(0, 9)
+    )
     return st.one_of(
         call("move", selector=SELECTORS, right=metres(1.0), up=metres(0.5), forward=metres(1.0)),
         call("move", selector=SELECTORS, to=st.tuples(metres(2.0), metres(2.0), st.floats(0.1, 6.0))),
@@ -131,6 +135,10 @@ def verbs() -> st.SearchStrategy[tuple[str, dict]]:
         ),
         call("swap", selector=SELECTORS, obj=obj),
         call("paint", selector=SELECTORS, obj=obj),
+        call("restyle", selector=SELECTORS, source=source | source.map(lambda scene: list(scene.objects))),
+        call("place_on", selector=SELECTORS, other=SELECTORS, right=metres(0.3), forward=metres(0.3)),
+        call("snap_to_floor", selector=SELECTORS),
+        call("align", selector=SELECTORS, to=st.none() | SELECTORS, by=st.sampled_from(EDGES)),
         call("with_focal", fx=st.floats(0.3, 3.0), fy=st.floats(0.3, 3.0)),
         call("anchor", selector=TARGETS),
         call("release", selector=TARGETS, strength=st.floats(0.0, 1.0)),

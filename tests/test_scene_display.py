@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,15 +15,7 @@ from anchorgen.scene.drawing import perspective_svg, plan_svg
 
 ROOM = make_scene(4)
 
-GOLDEN = """\
-SceneLatent: 3 objects in 16 slots, focal 0.900, 0.900, latent space test-space
-  object        label       centre x, y, z (m)  width x depth x height (m)  released
-  bed-1         bed         -1.20, 0.28, 3.91   1.60 x 2.00 x 0.90          layout 0.60
-  nightstand-1  nightstand  -0.10, 0.60, 3.22   0.50 x 0.40 x 0.55          -
-  wardrobe-1    wardrobe    1.20, -0.01, 2.58   1.20 x 0.60 x 2.00          appearance 1.00
-  removed: table-lamp-1
-  also released: camera 0.50
-  history: move, remove, release, release, release"""
+GOLDEN = Path(__file__).parent / "golden"
 
 
 def edited() -> SceneLatent:
@@ -35,7 +28,14 @@ def parsed(html: str) -> ElementTree.Element:
 
 
 def test_text_is_golden():
-    assert repr(edited()) == GOLDEN
+    assert repr(edited()) == (GOLDEN / "scene.txt").read_text().rstrip("\n")
+
+
+def test_text_of_a_diff_is_golden():
+    after = edited().resize("bed", 1.1).rotate("wardrobe", yaw=30).paint("nightstand", ROOM["bed"])
+    after = after.duplicate("nightstand").with_focal(1.0, 1.1).with_background(make_scene(1, seed=1))
+    assert repr(ROOM.diff(after)) == (GOLDEN / "diff.txt").read_text().rstrip("\n")
+    assert repr(ROOM.diff(ROOM)) == "no difference"
 
 
 def test_text_of_an_empty_scene():

@@ -40,6 +40,7 @@ again = SceneLatent.load("room.safetensors")
 assert again.equals(scene) and again.history == scene.history and again.undo().equals(scene.undo())
 calls = [lambda v=v: room.move(0, right=v) for v in (10**400, 1e20, -1e20, float("inf"), "far", None)]
 calls += [lambda: room.resize(0, 1e30), lambda: room.with_background([[1, 2], [3]])]
+calls += [lambda: room.restyle(0, ["bed"]), lambda: room.restyle(0, 5), lambda: room.restyle(0, [])]
 for call in calls:
     try:
         call()
@@ -56,6 +57,7 @@ def test_numbers_of_every_kind_are_stored_or_refused(tmp_path):
     done = subprocess.run(command, cwd=tmp_path, env=os.environ | paths, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "lengths are in metres" in done.stdout
+    assert "restyle got int; expected a scene, or a list of objects" in done.stdout
 
 
 # -- inverses ---------------------------------------------------------------------------------------------------------
@@ -103,13 +105,14 @@ def test_swap_and_paint_and_back(scene, data):
 
 
 @examples
-@given(scenes(min_objects=2), verbs(), verbs())
+@given(scenes(min_objects=3), verbs(), verbs())
 def test_edits_of_different_objects_commute(scene, first, second):
-    one, other = (view.id for view in scene.objects[:2])
+    one, other, third = (view.id for view in scene.objects[:3])
     steps = []
     for name, (verb, arguments) in ((one, first), (other, second)):
         assume("selector" in arguments and verb not in ("only", "duplicate"))
-        steps.append((verb, {**arguments, "selector": name}))
+        by = {"place_on": {"other": third}, "align": {"to": third}}.get(verb, {})
+        steps.append((verb, {**arguments, "selector": name, **by}))
     assert run_program(scene, steps).equals(run_program(scene, steps[::-1]))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
 
 import numpy as np
@@ -11,6 +12,7 @@ from anchorgen.scene.drawing import perspective_svg, plan_svg, slot_color
 from anchorgen.scene.object_view import ObjectView
 from anchorgen.scene.values import SceneValues
 
+FRAME = "color:var(--jp-content-font-color1, inherit);font-size:12px;font-family:var(--jp-ui-font-family, sans-serif)"
 _DIM = "opacity:.55"
 _CELL = "padding:2px 10px 2px 0;text-align:left;white-space:nowrap;font-variant-numeric:tabular-nums"
 
@@ -29,21 +31,21 @@ def scene_text(scene: SceneValues) -> str:
 def scene_html(scene: SceneValues) -> str:
     """HTML with the boxes in perspective and from above, and a table with the anchors."""
     return (
-        '<div class="anchorgen-scene" style="color:var(--jp-content-font-color1, inherit);font-size:12px;'
-        'font-family:var(--jp-ui-font-family, sans-serif)">'
+        f'<div class="anchorgen-scene" style="{FRAME}">'
         f'<div style="margin:2px 0 6px">{escape(_title(scene))}</div>'
-        f'<div style="display:flex;flex-wrap:wrap;gap:10px;align-items:flex-start">{_drawings(scene)}</div>'
-        f"{_table(scene)}"
+        f"{drawings_html(scene)}{_table(scene)}"
         + "".join(f'<div style="margin-top:3px;opacity:.75">{escape(line)}</div>' for line in _remarks(scene))
         + "</div>"
     )
 
 
-def _drawings(scene: SceneValues) -> str:
+def drawings_html(scene: SceneValues, colors: Mapping[int, str] | None = None, walls: np.ndarray | None = None) -> str:
+    """Both drawings side by side; see `drawing` for the arguments."""
     try:
-        return perspective_svg(scene) + plan_svg(scene)
+        drawings = perspective_svg(scene, colors=colors) + plan_svg(scene, colors=colors, walls=walls)
     except ValueError as error:  # the camera looks straight down: there is no "forward" to draw
-        return f'<div style="{_DIM}">no drawing: {escape(str(error))}</div>'
+        drawings = f'<div style="{_DIM}">no drawing: {escape(str(error))}</div>'
+    return f'<div style="display:flex;flex-wrap:wrap;gap:10px;align-items:flex-start">{drawings}</div>'
 
 
 def _table(scene: SceneValues) -> str:

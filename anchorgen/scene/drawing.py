@@ -7,7 +7,7 @@ from html import escape
 
 import numpy as np
 
-from anchorgen.geometry import BOX_CORNER_SIGNS, box_corners, floor_basis, project, quat_to_matrix
+from anchorgen.geometry import BOX_CORNER_SIGNS, box_corners, clip_convex, floor_basis, project, quat_to_matrix
 from anchorgen.scene.object_view import ObjectView
 from anchorgen.scene.values import SceneValues, Vector
 
@@ -46,11 +46,24 @@ def perspective_svg(scene: SceneValues, width_px: int = 340, colors: Mapping[int
     return _svg("perspective", size, body + _labels(places, size))
 
 
-def plan_svg(scene: SceneValues, height_px: int = 340, colors: Mapping[int, str] | None = None) -> str:
-    """The present boxes from above: the camera at the bottom with its field of view, forward is up, a grid of 1 m."""
+def plan_svg(
+    scene: SceneValues,
+    height_px: int = 340,
+    colors: Mapping[int, str] | None = None,
+    walls: np.ndarray | None = None,
+) -> str:
+    """The present boxes from above: the camera at the bottom with its field of view, forward is up, a grid of 1 m.
+
+    Args:
+        scene: what to draw.
+        height_px: most that its height can be.
+        colors: CSS colours of some slots, in place of `slot_color`.
+        walls: `[W, 4]` planes (n, d) with `n . p >= d` inside the room, camera frame, to outline the room.
+    """
     basis = floor_basis(scene.up)
     footprints = {view.index: _footprint(view, basis) for view in scene.objects}
-    points = np.concatenate([np.zeros((1, 2)), *(points for points, _ in footprints.values())])
+    room = np.zeros((0, 2)) if walls is None else _room_outline(walls, basis, float(scene.floor))
+    points = np.concatenate([np.zeros((1, 2)), room, *(points for points, _ in footprints.values())])
     low, high = np.clip(points.min(0) - 0.4, -15.0, [-1.0, 0.0]), np.clip(points.max(0) + 0.4, [1.0, 3.0], 15.0)
     zoom = min(height_px / (high[1] - low[1]), 1.2 * height_px / (high[0] - low[0]))
     size = (high - low) * zoom
@@ -59,6 +72,7 @@ def plan_svg(scene: SceneValues, height_px: int = 340, colors: Mapping[int, str]
         return (np.asarray(metres, float) - low) * [zoom, -zoom] + [0.0, size[1]]
 
     body = [_plan_grid(low, high, place), _field_of_view(scene, float(high[1]) + 5, place)]
+    body += [_line(place(a), place(b), "currentColor", _WALL) for a, b in zip(room, np.roll(room, -1, 0), strict=True)]
     places = []
     for view in sorted(scene.objects, key=lambda view: float(view.translation @ basis[1])):
         color = escape((colors or {}).get(view.index, slot_color(view.index)), quote=True)
@@ -173,6 +187,21 @@ def _field_of_view(scene: SceneValues, reach: float, place: Callable[[Vector], n
     return "".join(sides) + f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="currentColor" opacity=".7"/>'
 
 
+def _room_outline(walls: np.ndarray, basis: np.ndarray, floor: float) -> np.ndarray:
+    """Corners `[P, 2]` of the room along right and forward, metres, cut off 15 m away from the camera."""
+    outline = 15.0 * np.array([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
+    for *normal, offset in np.asarray(walls, float):
+        across, up, ahead = basis @ normal
+        length = np.hypot(across, ahead)
+        if length > 0.1:  # else it is a floor or a ceiling
+            inward = np.array([across, ahead]) / length
+            along, start = np.array([inward[1], -inward[0]]), inward * (offset - floor * up) / length
+            far = 100.0 * np.stack([-along, along, along + inward, inward - along])
+            outline = clip_convex(outline, start + far)
+    return outline
+
+
+_WALL = 'stroke-width="2" opacity=".45"'
 _FIELD = 'stroke-width="1" stroke-dasharray="2 3" opacity=".6"'
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -38,9 +38,35 @@ class SceneVerbs(SceneValues):
         up: Number = 0.0,
         forward: Number = 0.0,
         to: Vector | None = None,
+        **unknown: Any,
     ) -> SceneT:
         """Moves by metres along the floor as the camera sees it, or one centre `to` (x, y, z) in the camera frame."""
+        _refuse("move", unknown, "right, up, forward or to")
         return self._apply("move", selector=selector, right=right, up=up, forward=forward, to=to)
+
+    def place_on(
+        self: SceneT, selector: Selector, other: Selector, *, right: Number = 0.0, forward: Number = 0.0, **unknown: Any
+    ) -> SceneT:
+        """Stands them on the top of the box of `other`, one object, over its centre or metres `right` and `forward` of
+        it: their lowest point at its highest. Turned as they were."""
+        _refuse("place_on", unknown, "right or forward")
+        return self._apply("place_on", selector=selector, other=other, right=right, forward=forward)
+
+    def snap_to_floor(self: SceneT, selector: Selector) -> SceneT:
+        """Stands them on the floor: moved along `up` until their lowest point is on it."""
+        return self._apply("snap_to_floor", selector=selector)
+
+    def align(self: SceneT, selector: Selector, to: Selector | None = None, *, by: str) -> SceneT:
+        """Lines them up with one object, which stays as it is.
+
+        Args:
+            selector: what to move.
+            to: the object to line up with; by default the first that `selector` finds.
+            by: what then agrees, along the floor as the camera sees it: "left", "centre" or "right" of the boxes (across
+                the picture), "front" (near side), "middle" or "back" (depth), "bottom" or "top" (height), or "yaw",
+                where their fronts face.
+        """
+        return self._apply("align", selector=selector, to=to, by=by)
 
     def rotate(
         self: SceneT, selector: Selector, *, yaw: Number = 0.0, pitch: Number = 0.0, roll: Number = 0.0
@@ -71,8 +97,11 @@ class SceneVerbs(SceneValues):
         """Brings removed objects back as they were."""
         return self._apply("restore", selector=selector)
 
-    def duplicate(self: SceneT, selector: Selector, *, right: Number | None = None, forward: Number = 0.0) -> SceneT:
+    def duplicate(
+        self: SceneT, selector: Selector, *, right: Number | None = None, forward: Number = 0.0, **unknown: Any
+    ) -> SceneT:
         """Copies into empty slots, `right` and `forward` metres from the original (just beside it by default)."""
+        _refuse("duplicate", unknown, "right or forward")
         return self._apply("duplicate", selector=selector, right=right, forward=forward)
 
     def insert(self: SceneT, obj: ObjectView, at: Vector | Mapping[str, Any] | None = None) -> SceneT:
@@ -93,6 +122,15 @@ class SceneVerbs(SceneValues):
     def paint(self: SceneT, selector: Selector, obj: ObjectView) -> SceneT:
         """Gives them the appearance of `obj`; boxes and labels stay."""
         return self._apply("paint", selector=selector, obj=obj)
+
+    def restyle(self: SceneT, selector: Selector, source: SceneValues | Sequence[ObjectView]) -> SceneT:
+        """Gives each of them the appearance of its counterpart in another scene, or among some objects of scenes.
+
+        The counterpart has the same label, or else is of the same group, which is the last word of a label (a table
+        lamp takes after a floor lamp); of several, it is the nearest in size. Boxes and labels stay. What has no
+        counterpart is an EditError that names it.
+        """
+        return self._apply("restyle", selector=selector, source=source)
 
     def with_focal(self: SceneT, fx: Number, fy: Number) -> SceneT:
         """Another camera: focal lengths over picture width and height."""
@@ -118,3 +156,16 @@ class SceneVerbs(SceneValues):
     def only(self: SceneT, selector: Selector) -> SceneT:
         """Removes every other object."""
         return self._apply("only", selector=selector)
+
+
+_OPPOSITES = {"left": "right", "down": "up", "back": "forward", "backward": "forward", "backwards": "forward"}
+
+
+def _refuse(verb: str, unknown: Mapping[str, Any], expected: str) -> None:
+    """Raises TypeError for an argument that `verb` does not have; for a direction, it says how to write it."""
+    for name, value in unknown.items():
+        way = _OPPOSITES.get(name)
+        if way is None or way not in expected:
+            raise TypeError(f"{verb} got {name}={value!r}; expected {expected}, in metres")
+        negative = f"{way}={-value:g}" if isinstance(value, (int, float, np.number)) else f"{way}=-({value!r})"
+        raise TypeError(f"{verb} got {name}={value!r}; write {negative}: metres are signed, and this is the other way")

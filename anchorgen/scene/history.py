@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Any, cast
 
-from anchorgen.scene import edits, objects
+from anchorgen.scene import arranging, edits, objects
 from anchorgen.scene.errors import EditError
 from anchorgen.scene.selection import plain_selector
 from anchorgen.scene.steps import Step, decode_argument, encode_argument
@@ -16,22 +16,34 @@ from anchorgen.scene.values import SceneValues, ValuesT
 _EDITS = ("move", "rotate", "resize", "remove", "restore", "only", "anchor", "release", "complete")
 VERBS: dict[str, Callable[..., SceneValues]] = {
     **{name: getattr(edits, name) for name in (*_EDITS, "with_focal", "with_background")},
-    **{name: getattr(objects, name) for name in ("duplicate", "insert", "swap", "paint")},
+    **{name: getattr(objects, name) for name in ("duplicate", "insert", "swap", "paint", "restyle")},
+    **{name: getattr(arranging, name) for name in ("place_on", "snap_to_floor", "align")},
 }
+_SELECTORS = {"place_on": ("selector", "other"), "align": ("selector", "to")}  # of other verbs: `selector` alone
 _SIGNATURES = {name: inspect.signature(verb) for name, verb in VERBS.items()}
 
 
 def apply_verb(scene: ValuesT, verb: str, arguments: dict[str, Any]) -> ValuesT:
     """The scene after one verb, with the verb in its history. Raises what the verb raises; `scene` never changes."""
-    if "selector" in arguments:
-        candidates = scene.removed if verb == "restore" else scene.objects
-        arguments = {**arguments, "selector": plain_selector(arguments["selector"], candidates)}
+    arguments = _self_contained(scene, verb, arguments)
     after = cast(ValuesT, VERBS[verb](scene, **arguments))  # verbs make their scene by `replace`: it stays of its kind
     step = Step(
         verb, {name: _recorded(value) for name, value in arguments.items() if not _is_default(verb, name, value)}
     )
     origin = scene.origin if scene.history else _without_history(scene)
     return dataclasses.replace(after, history=(*scene.history, step), origin=origin, previous=scene, following=None)
+
+
+def _self_contained(scene: SceneValues, verb: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """The arguments without anything that a history cannot keep: predicates become ids, a scene its objects."""
+    candidates = scene.removed if verb == "restore" else scene.objects
+    plain = dict(arguments)
+    for name in _SELECTORS.get(verb, ("selector",)):
+        if (name == "selector" and name in plain) or plain.get(name) is not None:
+            plain[name] = plain_selector(plain[name], candidates)
+    if verb == "restyle":
+        plain["source"] = objects.used_counterparts(scene, **plain)
+    return plain
 
 
 def replay(scene: ValuesT, steps: Iterable[Step]) -> ValuesT:
@@ -89,6 +101,8 @@ def _argument(name: str, value: Any) -> str:
 
 
 def _is_whole(value: Any) -> bool:
+    if isinstance(value, list):
+        return any(map(_is_whole, value))
     return isinstance(value, dict) and set(value) in ({"object"}, {"array"})
 
 

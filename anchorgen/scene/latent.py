@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from anchorgen.scene.anchors import Anchors
+from anchorgen.scene.check_report import SceneCheck, check_scene
 from anchorgen.scene.compare import SceneDiff, scene_diff
 from anchorgen.scene.display import scene_html, scene_text
 from anchorgen.scene.errors import EditError
@@ -140,6 +141,20 @@ class SceneLatent(SceneVerbs):
     def diff(self, other: SceneLatent) -> SceneDiff:
         """What is different in `other`: slots are compared one by one."""
         return scene_diff(self, other)
+
+    def check(self, walls: np.ndarray | None = None) -> SceneCheck:
+        """What is wrong with the boxes before anything is drawn; false if nothing is.
+
+        It finds what shares more than 5% of its box with another (rugs, and chairs at desks, apart), shows less than
+        25% of its box in the picture, reaches behind the camera, or 2 cm below the floor or through a wall.
+
+        Args:
+            walls: `[W, 4]`, planes (n, d) with `n . p >= d` inside the room, camera frame, as `WorldTruth.walls`.
+
+        Raises:
+            ValueError: walls of another shape, or not finite.
+        """
+        return check_scene(self, walls)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes one .safetensors, atomically: latents, names, anchors, history and where it started."""

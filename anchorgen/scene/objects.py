@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -67,6 +67,56 @@ def swap(scene: SceneValues, selector: Selector, obj: ObjectView) -> SceneValues
 def paint(scene: SceneValues, selector: Selector, obj: ObjectView) -> SceneValues:
     _check_object(scene, obj, "paint")
     return _with_appearance(scene, present(scene, selector), obj)
+
+
+def restyle(scene: SceneValues, selector: Selector, source: SceneValues | Sequence[ObjectView]) -> SceneValues:
+    for slot in present(scene, selector):
+        scene = _with_appearance(scene, [slot], _counterpart(scene, slot, _objects_of(source)))
+    return scene
+
+
+def used_counterparts(
+    scene: SceneValues, selector: Selector, source: SceneValues | Sequence[ObjectView]
+) -> list[ObjectView]:
+    """The objects of `source` whose appearance `restyle` takes: all that a history needs to do it again."""
+    views = _objects_of(source)
+    used = {id(_counterpart(scene, slot, views)) for slot in present(scene, selector)}
+    return [view for view in views if id(view) in used]
+
+
+def _objects_of(source: SceneValues | Sequence[ObjectView]) -> list[ObjectView]:
+    if isinstance(source, SceneValues):
+        return list(source.objects)
+    if not isinstance(source, Sequence):
+        raise EditError(f"restyle got {type(source).__name__}; expected a scene, or a list of objects of scenes")
+    return list(source)
+
+
+def _counterpart(scene: SceneValues, slot: int, source: Sequence[ObjectView]) -> ObjectView:
+    """The object of `source` with the label of `slot`, else of its group; of several, the nearest in size.
+
+    The group is the last word of a label: a table lamp takes after a floor lamp, if there is no other table lamp.
+
+    Raises:
+        EditError: there is none, or the source is of another latent space.
+    """
+    for view in source:
+        _check_object(scene, view, "restyle")
+    label = _words(scene.labels[slot])
+    same = [view for view in source if label and _words(view.label) == label]
+    alike = same or [view for view in source if label and _words(view.label)[-1:] == label[-1:]]
+    if not alike:
+        there = ", ".join(sorted({view.label or view.name for view in source})) or "no object"
+        raise EditError(
+            f"{scene.ids[slot]} ({scene.labels[slot] or 'no label'}) has no counterpart in the source, which has "
+            f"{there}; expected one of the same label or group: leave it out of the selection, or `paint` it"
+        )
+    factors = np.log(np.array([view.scale for view in alike], float) / scene.scale[slot].astype(float))
+    return alike[int(np.argmin(np.sum(factors**2, axis=1)))]
+
+
+def _words(label: str) -> list[str]:
+    return label.casefold().split()
 
 
 def _with_appearance(scene: SceneValues, slots: list[int], obj: ObjectView) -> SceneValues:

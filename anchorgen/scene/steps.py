@@ -49,6 +49,8 @@ def encode_argument(value: Any) -> Any:
 
 def decode_argument(value: Any) -> Any:
     """Inverse of `encode_argument`, up to lists in place of tuples and arrays of one axis."""
+    if isinstance(value, list):
+        return [decode_argument(item) for item in value]
     if isinstance(value, dict) and set(value) == {"object"}:
         return ObjectView.from_json(value["object"])
     if isinstance(value, dict) and set(value) == {"array"}:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.spatial import ConvexHull
 
-from anchorgen.geometry import clip_convex, polygon_area
+from anchorgen.geometry import box_penetration, clip_convex, polygon_area
 from anchorgen.world.boxes import UP, Box, box_of
 from anchorgen.world.layout import FLAT_M, Zone, fixtures
 from anchorgen.world.shell import WALLS, block_faces, wall_frame
@@ -58,12 +58,7 @@ def may_overlap(a: ObjectSpec, box_a: Box, b: ObjectSpec, box_b: Box) -> bool:
 
 def penetrate(a: Box, b: Box, tolerance_m: float = _TOUCH_M) -> bool:
     """Whether two boxes, however turned, share more than `tolerance_m` in depth (separating axes: exact for boxes)."""
-    edges = np.cross(a.axes.T[:, None], b.axes.T[None]).reshape(9, 3)
-    length = np.linalg.norm(edges, axis=1)
-    axes = np.concatenate([a.axes.T, b.axes.T, edges[length > 1e-6] / length[length > 1e-6, None]])
-    spans = [(axes @ box.corners.T) for box in (a, b)]
-    shared = np.minimum(spans[0].max(1), spans[1].max(1)) - np.maximum(spans[0].min(1), spans[1].min(1))
-    return bool(np.all(shared > tolerance_m))
+    return box_penetration(a.axes, a.corners, b.axes, b.corners) > tolerance_m
 
 
 def box_overlap_share(
