@@ -11,7 +11,7 @@ import pytest
 from strategies import make_scene
 
 from anchorgen.scene import SceneLatent
-from anchorgen.scene.drawing import perspective_svg, plan_svg
+from anchorgen.scene.drawing import perspective_svg, plan_svg, relative_luminance, slot_color
 
 ROOM = make_scene(4)
 
@@ -108,3 +108,14 @@ def test_both_themes_are_served():
     html = ROOM._repr_html_()
     assert "var(--jp-content-font-color1, inherit)" in html
     assert "currentColor" in html
+
+
+def test_slot_colours_stand_out_on_both_themes():
+    assert relative_luminance(0.0, 1.0) == pytest.approx(1.0)
+    assert relative_luminance(120.0, 0.5, saturation=1.0) == pytest.approx(0.7152)
+    for slot in range(64):
+        hue, _, lightness = (float(part) for part in re.findall(r"\d+", slot_color(slot)))
+        own = relative_luminance(hue, lightness / 100)
+        assert 1.05 / (own + 0.05) >= 3.0
+        assert (own + 0.05) / (relative_luminance(0.0, 0.11, saturation=0.0) + 0.05) >= 3.0
+    assert len({slot_color(slot) for slot in range(16)}) == 16

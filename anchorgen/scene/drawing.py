@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import colorsys
 from collections.abc import Callable, Mapping
+from functools import cache
 from html import escape
 
 import numpy as np
@@ -22,9 +24,20 @@ _FACES = tuple(
 )  # fmt: skip
 
 
+@cache
 def slot_color(slot: int) -> str:
-    """A CSS colour for a slot, the same in every drawing, neither too light nor too dark for either theme."""
-    return f"hsl({slot * 137.5 % 360:.0f} 62% {52 - 6 * (slot // 3 % 2)}%)"
+    """A CSS colour for a slot, the same in every drawing, that stands out by 3:1 from white and from nearly black."""
+    hue, luminance = slot * 137.5 % 360, (0.25, 0.16)[slot // 3 % 2]
+    lightness = np.linspace(0.0, 1.0, 101)
+    wanted = next(step for step in lightness if relative_luminance(hue, step) >= luminance)
+    return f"hsl({hue:.0f} 62% {100 * wanted:.0f}%)"
+
+
+def relative_luminance(hue: float, lightness: float, saturation: float = 0.62) -> float:
+    """Of an HSL colour (hue in degrees, the rest in [0, 1]), as the contrast of WCAG is made of."""
+    rgb = np.array(colorsys.hls_to_rgb(hue / 360, lightness, saturation))
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
 
 
 def perspective_svg(scene: SceneValues, width_px: int = 340, colors: Mapping[int, str] | None = None) -> str:
