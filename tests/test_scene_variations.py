@@ -18,7 +18,7 @@ examples = settings(max_examples=NUM_EXAMPLES, deadline=None)
 ROOM = make_room()
 
 
-def samples(seed: int, count: int = 6) -> list[SceneLatent]:
+def samples(seed: int, count: int = 4) -> list[SceneLatent]:
     """Rooms with the chair and the wardrobe somewhere else, and the lamp in some of them."""
     rng = np.random.default_rng(seed)
     rooms = []
@@ -49,12 +49,12 @@ def test_shares_and_spreads_are_those_of_plain_loops(scene, programs):
 
 
 @examples
-@given(st.integers(0, 2**32 - 1), st.permutations(range(6)))
+@given(st.integers(0, 2**32 - 1), st.permutations(range(4)))
 def test_order_does_not_depend_on_the_order_of_samples(seed, places):
     rooms = samples(seed)
     one, other = Variations(ROOM, rooms), Variations(ROOM, [rooms[k] for k in places])
     np.testing.assert_allclose(other.distance_to_mean, one.distance_to_mean[list(places)], atol=1e-9)
-    assert sorted(one.order.tolist()) == list(range(6))
+    assert sorted(one.order.tolist()) == list(range(4))
     keys = [(one.problems[k], round(one.distance_to_mean[k], 6)) for k in one.order]
     assert keys == sorted(keys)
     assert [(other.problems[k], round(other.distance_to_mean[k], 6)) for k in other.order] == keys
