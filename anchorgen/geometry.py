@@ -23,6 +23,7 @@ MAX_LENGTH_M = 1e4  # farther and larger boxes leave float32 networks without fi
 
 _OPENCV_TO_THREE = np.diag([1.0, -1.0, -1.0])
 _OPENCV_TO_PYTORCH3D = np.diag([-1.0, -1.0, 1.0])
+_CONJUGATE = np.array([1.0, -1.0, -1.0, -1.0])
 
 # Corner k has sign (k & 1, k & 2, k & 4) along x, y, z: the order that every drawing of a box uses.
 BOX_CORNER_SIGNS = np.array([[1 if k >> axis & 1 else -1 for axis in range(3)] for k in range(8)], float)
@@ -40,7 +41,11 @@ def canonical_quat(quat_wxyz: np.ndarray) -> np.ndarray:
     length = np.linalg.norm(quat, axis=-1, keepdims=True)
     if not np.all(np.isfinite(quat)) or np.any(length < 1e-12):
         raise ValueError("a quaternion must be finite and not zero; expected (w, x, y, z) of length 1")
-    quat = quat / length
+    return _one_sign(quat / length)
+
+
+def _one_sign(quat: np.ndarray) -> np.ndarray:
+    """q or -q, which are the same rotation: the one with w >= 0 (where w = 0, the first non-zero is positive)."""
     first = np.argmax(np.abs(quat) > 1e-12, axis=-1)[..., None]
     return quat * np.where(np.take_along_axis(quat, first, -1) < 0, -1.0, 1.0)
 
@@ -81,6 +86,15 @@ def quat_from_axis_angle(axis: np.ndarray, angle_rad: float) -> np.ndarray:
     return np.concatenate([[np.cos(angle_rad / 2)], np.sin(angle_rad / 2) * axis])
 
 
+def quat_between(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """The shortest turn `[4]` (wxyz) that takes the unit direction `source` `[3]` to `target` `[3]`."""
+    source, target = np.asarray(source, float), np.asarray(target, float)
+    quat = np.concatenate([[1.0 + source @ target], np.cross(source, target)])
+    if np.linalg.norm(quat) < 1e-6:  # opposite: any axis at right angles turns one into the other
+        quat = np.concatenate([[0.0], np.cross(source, np.eye(3)[np.argmin(np.abs(source))])])
+    return canonical_quat(quat)
+
+
 def opencv_to_three(points: np.ndarray) -> np.ndarray:
     """Points `[..., 3]` from the OpenCV camera frame to three.js (x right, y up, z backward). Its own inverse."""
     return np.asarray(points, float) @ _OPENCV_TO_THREE
@@ -88,17 +102,37 @@ def opencv_to_three(points: np.ndarray) -> np.ndarray:
 
 def quat_opencv_to_three_xyzw(quat_wxyz: np.ndarray) -> np.ndarray:
     """Object-to-camera quaternions `[..., 4]` (wxyz, OpenCV) as three.js wants them (xyzw, its camera frame)."""
-    return np.roll(matrix_to_quat(_OPENCV_TO_THREE @ quat_to_matrix(quat_wxyz)), -1, axis=-1)
+    return np.roll(_half_turned(quat_wxyz, axis=0), -1, axis=-1)
 
 
 def quat_three_xyzw_to_opencv(quat_xyzw: np.ndarray) -> np.ndarray:
     """The inverse of `quat_opencv_to_three_xyzw`."""
-    return matrix_to_quat(_OPENCV_TO_THREE @ quat_to_matrix(np.roll(np.asarray(quat_xyzw, float), 1, axis=-1)))
+    return _half_turned(np.roll(np.asarray(quat_xyzw, float), 1, axis=-1), axis=0)
 
 
 def opencv_to_pytorch3d(points: np.ndarray) -> np.ndarray:
     """Points `[..., 3]` from OpenCV to PyTorch3D / SAM 3D (x left, y up, z forward). Its own inverse."""
     return np.asarray(points, float) @ _OPENCV_TO_PYTORCH3D
+
+
+def quat_opencv_to_pytorch3d_rows(quat_wxyz: np.ndarray) -> np.ndarray:
+    """Object-to-camera quaternions `[..., 4]` (wxyz, OpenCV) as PyTorch3D and SAM 3D want them: wxyz, their camera
+    frame, and for points that are rows, `p_cam = p_obj @ R(q) + t`, so that R(q) is the inverse rotation."""
+    return _half_turned(quat_wxyz, axis=2) * _CONJUGATE
+
+
+def quat_pytorch3d_rows_to_opencv(quat_wxyz: np.ndarray) -> np.ndarray:
+    """The inverse of `quat_opencv_to_pytorch3d_rows`."""
+    return _half_turned(np.asarray(quat_wxyz, float) * _CONJUGATE, axis=2)
+
+
+def _half_turned(quat_wxyz: np.ndarray, axis: int) -> np.ndarray:
+    """Quaternions turned by 180 degrees about a camera axis. Those that are unit to float32 are not rounded again, so
+    that a box that went to another frame and back has its bits."""
+    quat = np.asarray(quat_wxyz, float)
+    unit = np.abs(np.linalg.norm(quat, axis=-1, keepdims=True) - 1) < 1e-6
+    quat = np.where(unit, quat, canonical_quat(quat))
+    return _one_sign(quat_multiply(np.eye(4)[1 + axis], quat))
 
 
 def box_corners(translation: np.ndarray, quat_wxyz: np.ndarray, scale: np.ndarray) -> np.ndarray:
