@@ -21,6 +21,7 @@ _HOMES = {
     "Example": "anchorgen.pipeline",
     "examples": "anchorgen.pipeline",
     "load": "anchorgen.pipeline",
+    "Library": "anchorgen.scene",
     "SceneLatent": "anchorgen.scene",
     "everything": "anchorgen.scene",
     "Sweep": "anchorgen.analysis.sweeps",
@@ -29,6 +30,7 @@ _HOMES = {
 __all__ = [
     "AnchorgenPipeline",
     "Example",
+    "Library",
     "SceneLatent",
     "Sweep",
     "__version__",
@@ -41,7 +43,7 @@ __all__ = [
 if TYPE_CHECKING:
     from anchorgen.analysis.sweeps import Sweep, sweep
     from anchorgen.pipeline import AnchorgenPipeline, Example, examples, load
-    from anchorgen.scene import SceneLatent, everything
+    from anchorgen.scene import Library, SceneLatent, everything
 
 
 def __getattr__(name: str) -> Any:

@@ -30,8 +30,8 @@ from anchorgen.scene.safetensors_file import (
 from anchorgen.scene.steps import Step
 from anchorgen.scene.values import LATENT_ARRAYS, SceneValues, ValuesT
 
-# Version -> what makes the next version's tensors and metadata of that version's. Whoever raises the version below adds
-# an entry, and a file of the old version to tests/fixtures: files load forever.
+# Version -> what makes the next version's tensors and metadata of that version's, `origin.*` and the history included.
+# Whoever raises the version below adds an entry, and keeps the old version's file in tests/fixtures: files load forever.
 MIGRATIONS: dict[int, Migration] = {}
 SCENE_FORMAT = FileFormat("scene", version=1, max_bytes=32 << 20, migrations=MIGRATIONS)
 MAX_HISTORY_BYTES = 4 << 20
@@ -171,7 +171,8 @@ def _check_contents(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, st
         axes = 1 if name == "history" else _NUM_AXES.get(plain)
         if array.dtype != dtype or array.ndim != axes:
             got = f"{array.dtype} of shape {list(array.shape)}"
-            raise SceneFileError(f"{name[:40]!r} is {got}; expected one of a scene's arrays, {np.dtype(dtype)}")
+            wanted = f"one of a scene's arrays, {np.dtype(dtype)}" + (f" with {axes} axes" if axes is not None else "")
+            raise SceneFileError(f"{name[:40]!r} is {got}; expected {wanted}")
     num_slots = len(tensors["translation"])
     if not 1 <= num_slots <= MAX_SLOTS:
         raise SceneFileError(f"the scene has {num_slots} slots; expected 1 to {MAX_SLOTS}")

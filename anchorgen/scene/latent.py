@@ -17,6 +17,7 @@ from anchorgen.scene.check_report import SceneCheck, check_scene
 from anchorgen.scene.compare import SceneDiff, scene_diff
 from anchorgen.scene.display import scene_html, scene_text
 from anchorgen.scene.errors import EditError
+from anchorgen.scene.exchange import SceneExchange
 from anchorgen.scene.fluent import SceneVerbs
 from anchorgen.scene.history import before_last, to_python
 from anchorgen.scene.io import load_scene, save_scene
@@ -27,7 +28,7 @@ __all__ = ["LATENT_ARRAYS", "Anchors", "SceneLatent", "Step", "Vector"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class SceneLatent(SceneVerbs):
+class SceneLatent(SceneVerbs, SceneExchange):
     """One scene. Every edit returns a new one; arrays are read-only.
 
     Attributes:

@@ -97,7 +97,7 @@ def migrated(tensors: Tensors, metadata: Metadata, form: FileFormat) -> tuple[Te
     while version < form.version:
         tensors, metadata = form.migrations[version](tensors, metadata)
         version += 1
-    return tensors, {**metadata, "format_version": str(version)}
+    return {name: np.asarray(array) for name, array in tensors.items()}, {**metadata, "format_version": str(version)}
 
 
 @contextlib.contextmanager
@@ -150,7 +150,7 @@ def _checked_header(start: bytes, size: int, form: FileFormat) -> Metadata:
         raise SceneFileError("format_version and the rest of the metadata must be strings; the file is damaged")
     _check_kind(metadata, form)
     _checked_version(metadata["format_version"], form)
-    _check_sizes(header, size - 8 - length)
+    _check_sizes(header, size - 8 - length, form.max_bytes)
     return metadata
 
 
@@ -178,14 +178,14 @@ def _checked_version(text: str, form: FileFormat) -> int:
     return version
 
 
-def _check_sizes(header: Mapping[str, Any], num_bytes: int) -> None:
+def _check_sizes(header: Mapping[str, Any], num_bytes: int, largest: int) -> None:
     """That no tensor asks for more than the file has; safetensors itself checks that they do not overlap."""
     for name, entry in header.items():
         shape = entry.get("shape") if isinstance(entry, dict) else None
         if not isinstance(shape, list) or entry.get("dtype") not in _BYTES_OF:
             raise SceneFileError(f"{name[:40]!r} is {str(entry)[:80]}; expected an array, {' or '.join(_BYTES_OF)}")
-        if len(shape) > 8 or not all(type(side) is int and 0 <= side <= num_bytes for side in shape):
-            raise SceneFileError(f"{name[:40]!r} has shape {str(shape)[:80]}; expected sizes that fit into the file")
+        if len(shape) > 8 or not all(type(side) is int and 0 <= side <= largest for side in shape):
+            raise SceneFileError(f"{name[:40]!r} has shape {str(shape)[:80]}; expected sizes")
         if math.prod(shape) * _BYTES_OF[entry["dtype"]] > num_bytes:
             raise SceneFileError(
                 f"{name[:40]!r} has shape {shape}, more than the file's {num_bytes} bytes hold; it is cut off"
