@@ -21,6 +21,7 @@ from anchorgen.geometry import (
 from anchorgen.scene import Boxes, EditError, SelectionError
 
 examples = settings(max_examples=NUM_EXAMPLES, deadline=None)
+pytestmark = pytest.mark.filterwarnings("ignore:Do not use the .random. module")
 ROOM = make_scene(4)
 FRAMES = ("opencv", "three", "pytorch3d")
 # Camera axes of each frame, written out: right, down and forward of the picture in its coordinates.
