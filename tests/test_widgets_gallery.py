@@ -99,12 +99,22 @@ def test_a_click_takes_also_what_is_taken(gallery: VariationGallery) -> None:
 def test_a_take_that_fails_leaves_the_mark(gallery: VariationGallery) -> None:
     send(gallery, "take", 2)
 
-    def fails(index: int) -> None:
+    def fails(index: int | None) -> None:
         raise ValueError(f"sample {index} is gone")
 
     gallery.on_take(fails)
     send(gallery, "take", 0)
     assert gallery.taken == 2 and gallery.error == "ValueError: sample 0 is gone"
+    send(gallery, "preview", 1)
+    send(gallery, "preview", None)
+    assert gallery.error == "ValueError: sample 0 is gone", "a preview that works took the error of the click away"
+    gallery.set_state({"error": ""})  # dismissed on the page
+    assert gallery.last_error is None
+    gallery.on_preview(fails)
+    send(gallery, "preview", 1)
+    assert gallery.error == "ValueError: sample 1 is gone", "what was dismissed came back"
+    send(gallery, "take", 0)
+    assert gallery.error == "ValueError: sample 1 is gone\nValueError: sample 0 is gone"
 
 
 def test_previews_are_told_once_and_end_with_their_pictures(gallery: VariationGallery) -> None:

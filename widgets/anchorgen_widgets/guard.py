@@ -15,17 +15,22 @@ class GuardedWidget(anywidget.AnyWidget):
     """A widget with handlers. An owner that shows errors its own way registers handlers that never raise.
 
     Attributes:
-        error: what a handler raised last, as text; "" after one that worked. Shown under the widget, to be dismissed.
-        last_error: the exception itself, with its traceback.
+        error: what handlers raised, a line per event whose handlers failed when it came last; "" if none did. Shown under
+            the widget, to be dismissed.
+        last_error: the newest of these exceptions, with its traceback, or None.
     """
 
     error = traitlets.Unicode("").tag(sync=True)
 
     def __init__(self, **values: Any):
-        self.last_error: Exception | None = None
+        self._failures: dict[str, Exception] = {}
         self._handlers: dict[str, list[Handler]] = {}
         super().__init__(**values)
         self.on_msg(self._on_message)
+
+    @property
+    def last_error(self) -> Exception | None:
+        return next(reversed(self._failures.values()), None)
 
     def close(self) -> None:
         """Takes the widget off the page and forgets its handlers."""
@@ -39,18 +44,26 @@ class GuardedWidget(anywidget.AnyWidget):
 
     def _tell(self, event: str, *values: Any) -> bool:
         """Calls every handler of the event; shows the first exception and returns False if there was one."""
-        failures = []
+        failure = None
         for handler in tuple(self._handlers.get(event, ())):
             try:
                 handler(*values)
             except Exception as error:  # one handler must not stop the others
-                failures.append(error)
-        self._show_error(failures[0] if failures else None)
-        return not failures
+                failure = failure or error
+        self._note_outcome(event, failure)
+        return failure is None
 
-    def _show_error(self, error: Exception | None) -> None:
-        self.last_error = error
-        self.error = "" if error is None else f"{type(error).__name__}: {error or 'no details were given'}"
+    def _note_outcome(self, event: str, failure: Exception | None) -> None:
+        # An event that works clears its own error only: a preview that ends must not take away why a click failed.
+        self._failures.pop(event, None)
+        if failure is not None:
+            self._failures[event] = failure
+        self.error = "\n".join(_as_line(error) for error in self._failures.values())
+
+    @traitlets.observe("error")
+    def _on_dismissed(self, change: Any) -> None:
+        if not change["new"]:
+            self._failures.clear()
 
     def _receive(self, content: dict[str, Any]) -> None:
         """Takes a message of the front end; for subclasses."""
@@ -59,4 +72,8 @@ class GuardedWidget(anywidget.AnyWidget):
         try:
             self._receive(content)
         except Exception as error:  # no one else would see it
-            self._show_error(error)
+            self._note_outcome("message", error)
+
+
+def _as_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error) or 'no details were given'}"

@@ -89,7 +89,8 @@ function showPictures(parts, model) {
 function showFrame(parts, model) {
   const [width, height] = model.get("size_px");
   const [before, after] = model.get("labels");
-  Object.assign(parts.frame.style, { width: `${width}px`, aspectRatio: `${width} / ${height}` });
+  parts.root.style.width = `${width + 2 * ROOT_PADDING_PX}px`;
+  parts.frame.style.aspectRatio = `${width} / ${height}`;
   parts.before.alt = parts.left.textContent = before;
   parts.after.alt = parts.right.textContent = after;
   parts.divider.setAttribute("aria-label", `divider between ${before} and ${after}`);

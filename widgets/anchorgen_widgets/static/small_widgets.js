@@ -2,6 +2,7 @@
 
 const SVG_NAMESPACE = "http://www.w3.org/2000/svg";
 const SEND_INTERVAL_MS = 50;
+const ROOT_PADDING_PX = 3; // as in the CSS
 
 function element(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);

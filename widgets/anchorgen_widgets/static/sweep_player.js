@@ -122,7 +122,7 @@ function render({ model, el }) {
   const pullFrame = () => {
     const [width, height] = model.get("size_px");
     const name = model.get("name");
-    parts.root.style.width = `${width + 6}px`;
+    parts.root.style.width = `${width + 2 * ROOT_PADDING_PX}px`;
     parts.stack.style.aspectRatio = `${width} / ${height}`;
     Object.assign(parts.name, { textContent: name, title: name });
     parts.root.setAttribute("aria-label", name ? `sweep of ${name}` : "sweep");
