@@ -1,4 +1,4 @@
-"""`CompareSlider` and `SweepPlayer` without a browser, and what all small widgets share: guarded handlers, the page's files."""
+"""`CompareSlider` and `SweepPlayer` without a browser, and what all small widgets share: guarded handlers, files."""
 
 from __future__ import annotations
 

@@ -15,8 +15,8 @@ class GuardedWidget(anywidget.AnyWidget):
     """A widget with handlers. An owner that shows errors its own way registers handlers that never raise.
 
     Attributes:
-        error: what handlers raised, a line per event whose handlers failed when it came last; "" if none did. Shown under
-            the widget, to be dismissed.
+        error: what handlers raised, a line per event whose handlers failed when it came last; "" if none did. It is
+            shown under the widget until it is dismissed.
         last_error: the newest of these exceptions, with its traceback, or None.
     """
 
