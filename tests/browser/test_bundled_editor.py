@@ -21,6 +21,7 @@ def test_dragging_a_box_draws_a_new_picture(editor_page: EditorPage) -> None:
 def test_resampling_by_its_button_changes_the_scene_and_the_picture(editor_page: EditorPage) -> None:
     editor = editor_page
     before, picture = editor.state(), np.asarray(editor.picture(), int)
+    editor.page.get_by_role("tab", name="Variations").click()
     editor.page.get_by_role("button", name="Resample").click()
     after = editor.wait_for(lambda s: s["steps"] > before["steps"], "a resampled scene", 60.0)
     assert after["undo"].startswith("resample")

@@ -9,12 +9,47 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from anchorgen_widgets.anchor_panel import AnchorPanel as AnchorPanel
+    from anchorgen_widgets.box_view import BoxView as BoxView
+    from anchorgen_widgets.compare_slider import CompareSlider as CompareSlider
     from anchorgen_widgets.editor import SceneEditor as SceneEditor
+    from anchorgen_widgets.history_strip import HistoryStrip as HistoryStrip
+    from anchorgen_widgets.inspector import Inspector as Inspector
+    from anchorgen_widgets.library_shelf import LibraryShelf as LibraryShelf
+    from anchorgen_widgets.plan_view import PlanView as PlanView
     from anchorgen_widgets.session import EditorSession as EditorSession
-    from anchorgen_widgets.view import SceneView as SceneView
+    from anchorgen_widgets.slot_rows import SlotRow as SlotRow
+    from anchorgen_widgets.sweep_player import SweepPlayer as SweepPlayer
+    from anchorgen_widgets.variation_gallery import VariationGallery as VariationGallery
 
-_HOMES = {"SceneEditor": "editor", "EditorSession": "session", "SceneView": "view"}
-__all__ = ["EditorSession", "SceneEditor", "SceneView"]
+_HOMES = {
+    "AnchorPanel": "anchor_panel",
+    "BoxView": "box_view",
+    "CompareSlider": "compare_slider",
+    "EditorSession": "session",
+    "HistoryStrip": "history_strip",
+    "Inspector": "inspector",
+    "LibraryShelf": "library_shelf",
+    "PlanView": "plan_view",
+    "SceneEditor": "editor",
+    "SlotRow": "slot_rows",
+    "SweepPlayer": "sweep_player",
+    "VariationGallery": "variation_gallery",
+}
+__all__ = [
+    "AnchorPanel",
+    "BoxView",
+    "CompareSlider",
+    "EditorSession",
+    "HistoryStrip",
+    "Inspector",
+    "LibraryShelf",
+    "PlanView",
+    "SceneEditor",
+    "SlotRow",
+    "SweepPlayer",
+    "VariationGallery",
+]
 
 
 def __getattr__(name: str) -> Any:

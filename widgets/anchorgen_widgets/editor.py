@@ -3,59 +3,84 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, cast
 
 import ipywidgets
+import numpy as np
 from PIL import Image
 
 from anchorgen.scene.latent import SceneLatent
+from anchorgen.scene.library import Library
+from anchorgen_widgets.box_view import BoxView
+from anchorgen_widgets.compare_slider import CompareSlider
 from anchorgen_widgets.controls import EditorControls
 from anchorgen_widgets.events import SessionEvent
+from anchorgen_widgets.export import ExportKind, export, session_html
+from anchorgen_widgets.history_strip import HistoryStrip
+from anchorgen_widgets.landing import landing_place
+from anchorgen_widgets.panels import WIDTH_PX, EditorPanels
+from anchorgen_widgets.pose_numbers import edited
 from anchorgen_widgets.resampling import ResampleTarget
 from anchorgen_widgets.session import EditorSession
-from anchorgen_widgets.view import SceneView
 
 MIN_SIZE_PX, MAX_SIZE_PX = 192, 1600
-PANEL_WIDTH_PX = 256
 
 
 class SceneEditor(ipywidgets.VBox):
-    """Boxes over the picture to drag, buttons to resample and render, undo; errors are shown under the picture.
+    """Boxes over the picture to drag, lists and dials beside it, undo; errors are shown under the picture.
 
     Args:
-        pipe: what samples and draws, `ag.load(...)`.
-        scene: where to start, `pipe.encode(picture)`.
+        pipe: what samples and draws, `ag.load(...)`; or the `session` of another editor, to show the same scene twice.
+        scene: where to start, `pipe.encode(picture)`; none with a session.
         size: of the picture on the page, pixels a side.
         seed: noise of the picture, the same through all edits.
         live: whether drafts are drawn while something is dragged.
+        library: objects to insert, an `ag.Library`; an empty one by default.
 
     Attributes:
         session: what the editor does, without widgets.
         view: the picture with its boxes.
+        library: objects to insert.
 
     Raises:
         TypeError: `scene` is not a SceneLatent.
         ValueError: a size that does not fit a page.
     """
 
-    def __init__(self, pipe: Any, scene: SceneLatent, size: int = 512, *, seed: int = 0, live: bool = True):
+    def __init__(
+        self,
+        pipe: Any,
+        scene: SceneLatent | None = None,
+        size: int = 512,
+        *,
+        seed: int = 0,
+        live: bool = True,
+        library: Library | None = None,
+    ):
         if not MIN_SIZE_PX <= size <= MAX_SIZE_PX:
             raise ValueError(
                 f"size is {size}; expected {MIN_SIZE_PX} to {MAX_SIZE_PX} px, the picture's side on the page"
             )
-        self.session = EditorSession(pipe, scene, seed=seed)
-        self.view = SceneView((size, size))
+        self.session, self._owns_session = _session_of(pipe, scene, seed)
+        self.library = Library() if library is None else library
+        self.view = BoxView(size_px=(size, size))
+        self._compare = CompareSlider(size_px=(size, size), labels=("start", "now"))
         self._controls = EditorControls()
-        self._body = ipywidgets.HBox([self.view, self._controls.panel])
+        self._panels = EditorPanels(size)
+        self._strip = HistoryStrip()
+        self._body = ipywidgets.HBox([self.view, self._panels.tabs])
         self._body.add_class("ag-body")
-        super().__init__([self._controls.toolbar, self._body, self._controls.footer])
+        super().__init__([self._controls.toolbar, self._body, self._strip, self._controls.footer])
         self.add_class("ag-editor")
-        self.layout.width, self.layout.max_width = f"{size + PANEL_WIDTH_PX}px", "100%"
-        self._listening = True
+        self.layout.width, self.layout.max_width = f"{size + WIDTH_PX + 16}px", "100%"
         self._connect_controls()
         self._connect_view(live)
-        self.session.observe(self._on_event)
+        self._connect_panels()
+        self._stop_listening = self.session.observe(self._on_event)
         self._show_scene()
+        self._panels.show_library(self.library, self.scene.latent_space)
+        self._panels.variations.show(self.session.sampler)
         self.session.render()
 
     def __repr__(self) -> str:
@@ -80,6 +105,14 @@ class SceneEditor(ipywidgets.VBox):
         with self.session.lock:
             return self.view.snapshot()
 
+    def to_python(self) -> str:
+        """Code that does all that was done here again."""
+        return self.session.to_python()
+
+    def to_html(self) -> str:
+        """A page with the picture, the boxes, the steps and their code, which needs nothing but a browser."""
+        return session_html(self.session)
+
     def wait(self, timeout_s: float = 60.0) -> SceneEditor:
         """Returns the editor once the picture of the scene as it now is has been drawn: `editor.wait().snapshot()`.
 
@@ -95,12 +128,16 @@ class SceneEditor(ipywidgets.VBox):
 
     def close(self) -> None:
         """Stops rendering and removes the editor from the page; `.scene` and `.image` stay."""
-        for part in ("session", "view", "_controls", "_body"):
+        if "_stop_listening" in self.__dict__:
+            self._stop_listening()
+        if self.__dict__.get("_owns_session"):
+            self.session.close()
+        for part in ("view", "_compare", "_controls", "_panels", "_strip", "_body"):
             if part in self.__dict__:  # Python also closes a widget whose __init__ has failed
                 getattr(self, part).close()
         super().close()
 
-    # -- wiring -------------------------------------------------------------------------------------------------------
+    # -- what people do -----------------------------------------------------------------------------------------------
 
     def _connect_controls(self) -> None:
         controls, session = self._controls, self.session
@@ -110,13 +147,13 @@ class SceneEditor(ipywidgets.VBox):
             controls.duplicate: session.duplicate,
             controls.remove: session.remove,
             controls.render: lambda: session.render(again=True),
-            controls.resample: self._resample,
-            controls.restore: lambda: session.restore(str(controls.objects.value)),
+            controls.stop: session.cancel,
             controls.dismiss: lambda: None,
         }
-        for button, action in actions.items():
-            button.on_click(self._guarded(lambda _button, action=action: action()))
-        controls.objects.observe(self._guarded(self._on_object_chosen), "value")
+        self._connect_buttons(actions)
+        controls.compare.observe(self._guarded(lambda change: self._show_comparison(change["new"])), "value")
+        controls.orbit.observe(self._guarded(lambda change: self._look_around(change["new"])), "value")
+        self._strip.on_jump(self._guarded(session.jump, settles=True))
 
     def _connect_view(self, live: bool) -> None:
         session = self.session
@@ -125,8 +162,40 @@ class SceneEditor(ipywidgets.VBox):
         self.view.on_cancel(self._guarded(session.cancel_preview))
         self.view.on_command(self._guarded(lambda name: commands[name]()))
         self.view.on_select(self._guarded(session.select))
+        self.view.on_drop(self._guarded(self._drop))
+        self.view.overlay.observe(self._guarded(self._on_orbit, clears=False), "orbit")
         if live:
             self.view.on_preview(self._guarded(session.preview_pose, clears=False))
+
+    def _connect_panels(self) -> None:
+        panels, session = self._panels, self.session
+        panels.anchors.on_strength(self._guarded(session.set_strength, settles=True))
+        panels.anchors.on_visible(self._guarded(self._show_or_remove, settles=True))
+        panels.anchors.on_select(self._guarded(self._select_row))
+        panels.inspector.on_edit(self._guarded(self._edit_number, settles=True))
+        panels.plan.on_select(self._guarded(session.select))
+        panels.plan.on_move(self._guarded(self._move_in_plan, settles=True))
+        panels.shelf.on_insert(self._guarded(lambda key: session.insert(self.library[key].obj)))
+        panels.variations.gallery.on_take(self._guarded(session.take_variation))
+        panels.variations.gallery.on_preview(self._guarded(self._preview_variation, clears=False))
+        exports = panels.exports
+        kinds: dict[ipywidgets.Button, ExportKind] = {
+            exports.picture: "picture",
+            exports.scene: "scene",
+            exports.page: "page",
+        }
+        actions: dict[ipywidgets.Button, Callable[[], Any]] = {
+            panels.collect: lambda: self._collect(session.selected),
+            panels.collect_all: lambda: self._collect("everything"),
+            panels.variations.resample: self._resample,
+            panels.variations.choose: self._choose,
+            **{button: (lambda kind=kind: self._save(kind)) for button, kind in kinds.items()},
+        }
+        self._connect_buttons(actions)
+
+    def _connect_buttons(self, actions: dict[ipywidgets.Button, Callable[[], Any]]) -> None:
+        for button, action in actions.items():
+            button.on_click(self._guarded(lambda _button, action=action: action()))
 
     def _guarded(
         self, action: Callable[..., Any], *, settles: bool = False, clears: bool = True
@@ -153,17 +222,60 @@ class SceneEditor(ipywidgets.VBox):
 
         return run
 
-    def _resample(self) -> None:
-        controls = self._controls
-        target = cast(ResampleTarget, controls.target.value)
-        self.session.resample(target, strength=controls.strength.value, seed=controls.seed.value)
+    def _drop(self, key: str, origin: np.ndarray, direction: np.ndarray) -> None:
+        obj = self.library[key].obj
+        self.session.insert(obj, landing_place(self.scene, obj, origin, direction))
 
-    def _on_object_chosen(self, change: dict[str, Any]) -> None:
-        if not self._listening:
-            return
-        present = {view.id for view in self.session.scene.objects}
-        self.session.select(change["new"] if change["new"] in present else "")
-        self._controls.restore.disabled = change["new"] is None or change["new"] in present
+    def _select_row(self, object_id: str) -> None:
+        present = {view.id for view in self.scene.objects}
+        self.session.select(object_id if object_id in present else "")
+
+    def _show_or_remove(self, object_id: str, visible: bool) -> None:
+        if visible:
+            self.session.restore(object_id)
+        else:
+            self.session.remove(object_id)
+
+    def _edit_number(self, object_id: str, name: str, value: float) -> None:
+        what = f"{name} of {object_id or 'camera'}"
+        self.session.edit(what, lambda scene: edited(scene, object_id, name, value))
+
+    def _move_in_plan(self, object_id: str, right: float, forward: float) -> None:
+        self.session.edit(f"move {object_id}", lambda s: s.move(object_id, right=right, forward=forward))
+
+    def _resample(self) -> None:
+        asked = self._panels.variations
+        target = cast(ResampleTarget, asked.target.value)
+        self.session.resample(target, strength=asked.strength.value, seed=asked.seed.value)
+
+    def _choose(self) -> None:
+        asked = self._panels.variations
+        target = cast(ResampleTarget, asked.target.value)
+        strength, seed = asked.strength.value, asked.seed.value
+        self.session.sample_variations(asked.count.value, target, strength=strength, seed=seed)
+
+    def _preview_variation(self, index: int | None) -> None:
+        variations = self.session.variations
+        picture = variations[index].picture if index is not None and index < len(variations) else self.image
+        if picture is not None:
+            self.view.show_picture(picture)
+
+    def _collect(self, selector: str) -> None:
+        self.library.add(self.scene, selector, self.session.picture_of(self.scene) or self.image)
+        self._panels.show_library(self.library, self.scene.latent_space)
+
+    def _save(self, kind: ExportKind) -> None:
+        path: Path = export(self.session, kind, self._panels.exports.name.value)
+        self._panels.exports.saved.value = f"saved <code>{path}</code>"
+
+    def _look_around(self, on: bool) -> None:
+        if on != (self.view.overlay.orbit != [0, 0, 1]):
+            self.view.look(*((28, 24, 1.5) if on else ()))
+
+    def _on_orbit(self, change: dict[str, Any]) -> None:
+        self._controls.orbit.value = list(change["new"]) != [0, 0, 1]
+
+    # -- what they see ------------------------------------------------------------------------------------------------
 
     def _on_event(self, event: SessionEvent) -> None:
         if event.kind == "scene":
@@ -172,22 +284,62 @@ class SceneEditor(ipywidgets.VBox):
             self.view.overlay.selected = self.session.selected
             self._show_choices()
         elif event.kind == "image" and self.session.image is not None:
-            self.view.show_picture(self.session.image)
+            self._show_image(self.session.image)
         elif event.kind == "sampled":
-            self._controls.seed.value += 1  # the next click asks for another sample
+            self._panels.variations.seed.value += 1  # the next click asks for another sample
+        elif event.kind == "variations":
+            self._panels.variations.show(self.session.sampler)
+        elif event.kind == "variation":
+            self._panels.variations.gallery.set_picture(event.step, self.session.variations[event.step].picture)
         elif event.kind == "error" and event.error is not None:
             self._controls.show_error(event.error)
         self._controls.show_progress(event)
 
+    def _show_image(self, image: Image.Image) -> None:
+        self.view.show_picture(image)
+        if not self.session.image_is_draft:
+            self._show_thumbnails()
+            if self._controls.compare.value:
+                self._show_comparison(True)
+
     def _show_scene(self) -> None:
-        self.view.show_scene(self.session.scene, self.session.selected)
+        session = self.session
+        states = session.steps.states
+        self._strip.show([s.label for s in states], session.steps.at, [str(s.key) for s in states])
+        self._show_thumbnails()
+        self.view.show_scene(session.scene, session.selected, self._problems())
         self._show_choices()
+
+    def _show_thumbnails(self) -> None:
+        for state in self.session.steps.states:
+            if not self._strip.has_thumbnail(str(state.key)):
+                picture = self.session.picture_of(state.scene)
+                if picture is not None:
+                    self._strip.set_thumbnail(str(state.key), picture)
 
     def _show_choices(self) -> None:
         session = self.session
-        self._listening = False
-        try:
-            self._controls.show_objects(session.scene, session.selected)
-        finally:
-            self._listening = True
+        self._panels.show_scene(session.scene, session.selected, self._problems(), session.to_python())
         self._controls.show_steps(session.undo_label, session.redo_label, bool(session.selected))
+
+    def _problems(self) -> dict[str, str]:
+        return {name: finding.text for finding in self.scene.check() for name in finding.ids}
+
+    def _show_comparison(self, on: bool) -> None:
+        start = self.session.picture_of(self.session.steps.states[0].scene)
+        now = self.session.picture_of(self.scene) or self.image
+        if on and (start is None or now is None):
+            self._controls.compare.value = False
+            raise ValueError("there are no two pictures to compare yet; wait until they are drawn")
+        if on:
+            self._compare.show(start, now)
+        self._body.children = (self._compare if on else self.view, self._panels.tabs)
+
+
+def _session_of(pipe: Any, scene: SceneLatent | None, seed: int) -> tuple[EditorSession, bool]:
+    """The session to show, and whether it is this editor's own."""
+    if not isinstance(pipe, EditorSession):
+        return EditorSession(pipe, cast(SceneLatent, scene), seed=seed), True
+    if scene is not None:
+        raise TypeError("got a session and a scene; expected SceneEditor(pipe, scene) or SceneEditor(session)")
+    return pipe, False

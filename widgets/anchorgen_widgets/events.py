@@ -5,7 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-EventKind = Literal["scene", "selection", "image", "progress", "idle", "status", "sampled", "error"]
+EventKind = Literal[
+    "scene",
+    "selection",
+    "image",
+    "progress",
+    "idle",
+    "status",
+    "sampled",
+    "variations",
+    "variation",
+    "library",
+    "error",
+]
 
 
 @dataclass(frozen=True)
@@ -15,7 +27,7 @@ class SessionEvent:
     Attributes:
         kind: what changed; read the new value from the session.
         message: words for people.
-        step, total: of a "progress" event.
+        step, total: of a "progress" event; `step` is also the number of the variation that a "variation" event is of.
         error: of an "error" event.
     """
 

@@ -10,7 +10,14 @@ import anywidget
 import traitlets
 
 _STATIC = Path(__file__).parent / "static"
-_MODULE_FILES = ("box_math.js", "gestures.js", "overlay.js", "overlay_input.js")
+_MODULE_FILES = (
+    "box_math.js",
+    "gestures.js",
+    "orbit.js",
+    "overlay.js",
+    "overlay_state.js",
+    "overlay_input.js",
+)
 
 
 def joined_module(names: tuple[str, ...] = _MODULE_FILES) -> str:
@@ -25,10 +32,14 @@ class SceneOverlay(anywidget.AnyWidget):
         size_px: width and height of the picture on the page.
         focal: (fx, fy) over picture width / height.
         floor_basis: rows right, up, forward of the floor.
-        boxes: dicts of `id`, `label`, `color`, centre `t`, rotation `q` (xyzw) and full extents `s`.
+        floor_m: the floor is {p: up . p = floor_m}.
+        orbit: where one looks from: degrees about the room's up and about the eye's right, and distance over that of
+            the camera; [0, 0, 1] is through the camera.
+        boxes: dicts of `id`, `label`, `color`, centre `t`, rotation `q` (xyzw), full extents `s` and, where something is
+            wrong with it, `problem` in words.
         selected: id of the selected box, or "".
         settled: counts answers of Python to gestures; a change makes the front end take `boxes` over as they are.
-        mirror: for each id the pythreejs model that shows the same box.
+        mirror: for each id the pythreejs model that shows the same box; "/camera" and "/root" for what they are.
         draws_edges: whether the SVG draws the edges (where pythreejs does not).
         snap: steps of keys and of Ctrl: move_m, angle_deg, size_m, nudge_m, nudge_deg.
         max_depth_m: boxes cannot be dragged further away.
@@ -42,6 +53,8 @@ class SceneOverlay(anywidget.AnyWidget):
     size_px = traitlets.List([512, 512]).tag(sync=True)
     focal = traitlets.List([1.0, 1.0]).tag(sync=True)
     floor_basis = traitlets.List([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, -1.0]]).tag(sync=True)
+    floor_m = traitlets.Float(-1.4).tag(sync=True)
+    orbit = traitlets.List(traitlets.Float(), [0.0, 0.0, 1.0]).tag(sync=True)
     boxes = traitlets.List().tag(sync=True)
     selected = traitlets.Unicode("").tag(sync=True)
     settled = traitlets.Int(0).tag(sync=True)
@@ -60,7 +73,8 @@ class SceneOverlay(anywidget.AnyWidget):
         self.on_msg(self._dispatch)
 
     def on_gesture(self, message_type: str, handler: Callable[[dict[str, Any]], None]) -> None:
-        """Calls `handler(message)` for "commit" (a gesture ended), "cancel" (it was given up) or "command" (a key)."""
+        """Calls `handler(message)` for "commit" (a gesture ended), "cancel" (it was given up), "command" (a key)
+        or "drop" (an object of a library)."""
         self._handlers[message_type] = handler
 
     def _dispatch(self, _widget: Any, content: dict[str, Any], _buffers: Any) -> None:

@@ -9,8 +9,15 @@ from anchorgen.scene.latent import SceneLatent
 from anchorgen.scene.selection import everything
 from anchorgen_widgets.gestures import unmistakable
 
-ResampleTarget = Literal["appearance", "layout", "both", "everything else", "released"]
-RESAMPLE_TARGETS: tuple[ResampleTarget, ...] = ("appearance", "layout", "both", "everything else", "released")
+ResampleTarget = Literal["appearance", "layout", "both", "everything else", "more objects", "released"]
+RESAMPLE_TARGETS: tuple[ResampleTarget, ...] = (
+    "appearance",
+    "layout",
+    "both",
+    "everything else",
+    "more objects",
+    "released",
+)
 
 
 def released(scene: SceneLatent, target: ResampleTarget, strength: float, object_id: str) -> SceneLatent:
@@ -29,8 +36,10 @@ def released(scene: SceneLatent, target: ResampleTarget, strength: float, object
         raise ValueError(f"cannot resample {target!r}; expected one of: {', '.join(RESAMPLE_TARGETS)}")
     if target == "released":
         if scene.anchors.equals(Anchors.keep(scene.num_slots)):
-            raise ValueError("nothing is released; use editor.scene = editor.scene.release(...), or another choice")
+            raise ValueError("nothing is released; raise a strength in the list of objects, or choose another target")
         return scene
+    if target == "more objects":
+        return scene.anchor(everything).complete()
     if target == "everything else":
         kept = [object_id] if object_id else []
         return scene.release(everything, strength=strength).anchor([*kept, "camera", "background"])

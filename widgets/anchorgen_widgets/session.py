@@ -8,83 +8,71 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from PIL import Image
 
-from anchorgen.scene.anchors import Anchors
 from anchorgen.scene.latent import SceneLatent, Vector
+from anchorgen.scene.object_view import ObjectView
+from anchorgen.scene.selection import Selector
 from anchorgen_widgets.events import EventKind, SessionEvent
 from anchorgen_widgets.gestures import GestureKind, scene_after_gesture, unmistakable
-from anchorgen_widgets.rendering import RenderJob, RenderWorker, Ticket
 from anchorgen_widgets.resampling import ResampleTarget, released
+from anchorgen_widgets.sampling import SceneSampler, Variation
+from anchorgen_widgets.scene_drawer import SceneDrawer
+from anchorgen_widgets.scripting import joined_code, step_code
+from anchorgen_widgets.undo_stack import EditState, UndoStack
 
 _LOG = logging.getLogger(__name__)
-MAX_UNDO_STEPS = 200
-MAX_KEPT_PICTURES = 32
-
-
-@dataclass(frozen=True)
-class _UndoStep:
-    scene: SceneLatent
-    label: str
 
 
 class EditorSession:
-    """The state behind an editor.
+    """The state behind an editor, or behind several that show the same.
 
     Attributes:
         pipe: renders and samples (an `AnchorgenPipeline`).
-        seed: noise of the picture; the same for every edit, so that what was not edited stays still.
-        strength: of `resample`, 1 - alpha.
-        draws_drafts: whether a quick draft comes before the final picture.
+        steps: the states so far, with what can be redone.
+        drawer: draws pictures on one thread and remembers them.
+        sampler: asks the prior, and holds the variations it gave.
         lock: guards everything here and the render thread.
     """
 
     def __init__(self, pipe: Any, scene: SceneLatent, *, seed: int = 0, draws_drafts: bool = True):
         _check_scene(scene)
         self.pipe = pipe
-        self.seed = seed
-        self.draws_drafts = draws_drafts
         self.lock = threading.RLock()
-        self._scene = scene
-        self._past: list[_UndoStep] = []
-        self._future: list[_UndoStep] = []
+        self.steps = UndoStack(EditState(scene, "start"))
         self._selected = ""
-        self._image: Image.Image | None = None
-        self._image_is_draft = False
-        self._pictures: OrderedDict[tuple[SceneLatent, int], Image.Image] = OrderedDict()
         self._observers: list[Callable[[SessionEvent], None]] = []
         self._note = ""
-        self.worker = RenderWorker(
-            lock=self.lock,
-            on_progress=lambda name, step, total: self._tell("progress", name, step=step, total=total),
-            on_error=lambda error: self._tell("error", str(error), error=error),
-            on_dropped=self._on_dropped,
-            on_idle=self._on_idle,
-        )
+        self.drawer = SceneDrawer(pipe, self.lock, self._tell, self._on_dropped, self._on_idle, seed, draws_drafts)
+        self.sampler = SceneSampler(self)
+        self.worker = self.drawer.worker
 
     # -- state --------------------------------------------------------------------------------------------------------
 
     @property
     def scene(self) -> SceneLatent:
-        return self._scene
+        return self.steps.present.scene
 
     @scene.setter
     def scene(self, scene: SceneLatent) -> None:
-        self._commit(scene, "set in code")
+        self.commit(scene, "set in code")
+
+    @property
+    def seed(self) -> int:
+        """Noise of the picture; the same for every edit, so that what was not edited stays still."""
+        return self.drawer.seed
 
     @property
     def image(self) -> Image.Image | None:
         """The latest picture, draft or final; None before the first."""
-        return self._image
+        return self.drawer.image
 
     @property
     def image_is_draft(self) -> bool:
-        return self._image_is_draft
+        return self.drawer.image_is_draft
 
     @property
     def selected(self) -> str:
@@ -94,11 +82,16 @@ class EditorSession:
     @property
     def undo_label(self) -> str:
         """What `undo` would take back; "" if nothing."""
-        return self._past[-1].label if self._past else ""
+        return self.steps.undo_label
 
     @property
     def redo_label(self) -> str:
-        return self._future[-1].label if self._future else ""
+        return self.steps.redo_label
+
+    @property
+    def variations(self) -> tuple[Variation, ...]:
+        """What the last `sample_variations` gave."""
+        return self.sampler.variations
 
     def observe(self, callback: Callable[[SessionEvent], None]) -> Callable[[], None]:
         """Calls `callback` on every event, lock held, until the returned function is called."""
@@ -114,26 +107,30 @@ class EditorSession:
         """
         with self.lock:
             if object_id:
-                unmistakable(self._scene, object_id)
+                unmistakable(self.scene, object_id)
             if object_id != self._selected:
                 self._selected = object_id
                 self._tell("selection")
+
+    def picture_of(self, scene: SceneLatent) -> Image.Image | None:
+        """The final picture of a scene, if it was drawn before."""
+        return self.drawer.picture_of(scene)
+
+    def to_python(self) -> str:
+        """Code that does all steps up to the present one again, from the start, called `scene`, and the same `pipe`."""
+        with self.lock:
+            return joined_code(state.code for state in self.steps.states[1 : self.steps.at + 1])
 
     # -- edits, one undo step each ------------------------------------------------------------------------------------
 
     def edit(self, label: str, verbs: Callable[[SceneLatent], SceneLatent]) -> SceneLatent:
         """Applies any function of the scene as one undo step, and draws the result."""
         with self.lock:
-            self._commit(verbs(self._scene), label)
-            return self._scene
+            self.commit(verbs(self.scene), label)
+            return self.scene
 
     def apply_pose(
-        self,
-        object_id: str,
-        translation: Vector,
-        quat_wxyz: Vector,
-        scale: Vector,
-        kind: GestureKind,
+        self, object_id: str, translation: Vector, quat_wxyz: Vector, scale: Vector, kind: GestureKind
     ) -> SceneLatent:
         """Ends a gesture that left the object in this pose.
 
@@ -147,12 +144,12 @@ class EditorSession:
             ValueError: the pose cannot be (behind the camera, too thin, not finite) or the kind is unknown.
         """
         with self.lock:
-            changed = scene_after_gesture(self._scene, object_id, translation, quat_wxyz, scale, kind)
-            if changed is self._scene:
+            changed = scene_after_gesture(self.scene, object_id, translation, quat_wxyz, scale, kind)
+            if changed is self.scene:
                 self.render()
             else:
-                self._commit(changed, f"{kind} {object_id}")
-            return self._scene
+                self.commit(changed, f"{kind} {object_id}")
+            return self.scene
 
     def preview_pose(
         self, object_id: str, translation: Vector, quat_wxyz: Vector, scale: Vector, kind: GestureKind
@@ -160,13 +157,10 @@ class EditorSession:
         """Draws a draft of a gesture still under way; the scene stays as it is. A pose that cannot be is skipped."""
         with self.lock:
             try:
-                changed = scene_after_gesture(self._scene, object_id, translation, quat_wxyz, scale, kind)
+                changed = scene_after_gesture(self.scene, object_id, translation, quat_wxyz, scale, kind)
             except (LookupError, ValueError):
                 return
-            seed = self.seed
-            self.worker.request(
-                RenderJob(lambda ticket: self._draw(ticket, changed, seed, True), "draft", preview=True)
-            )
+            self.drawer.preview(changed)
 
     def cancel_preview(self) -> None:
         """Goes back to the picture of the scene after a gesture that was given up."""
@@ -189,18 +183,50 @@ class EditorSession:
         """Copies an object, by default the selected one, and selects the copy."""
         with self.lock:
             name, word = self._target(object_id, "duplicate")
-            before = self._present_ids()
-            scene = self.edit(f"duplicate {name}", lambda scene: scene.duplicate(word))
-            self.select(next(one for one in self._present_ids() if one not in before))
-            return scene
+            return self._adding(f"duplicate {name}", lambda scene: scene.duplicate(word))
+
+    def insert(self, obj: ObjectView, at: Vector | Mapping[str, Any] | None = None) -> SceneLatent:
+        """Puts an object of another scene here (`SceneLatent.insert`) and selects it."""
+        with self.lock:
+            return self._adding(f"insert {obj.label or obj.name}", lambda scene: scene.insert(obj, at))
+
+    def set_strength(self, targets: Selector | Sequence[Selector], strength: float) -> SceneLatent:
+        """Releases, or with strength 0 anchors, what the selectors name. The picture stays: anchors do not show."""
+        name = targets if isinstance(targets, str) else ", ".join(map(str, targets))  # type: ignore[arg-type]
+        short = name if len(name) <= 40 else name[:39] + "…"
+        if strength <= 0:
+            return self.edit(f"anchor {short}", lambda scene: scene.anchor(targets))
+        return self.edit(f"release {short} {strength:.2f}", lambda scene: scene.release(targets, strength=strength))
 
     def undo(self) -> SceneLatent:
         """Takes the last step back. Raises ValueError if there is none."""
-        return self._step_through(self._past, self._future, "undo")
+        with self.lock:
+            if not self.undo_label:
+                raise ValueError("nothing to undo")
+            return self._jump(self.steps.at - 1, f"undo: {self.undo_label}")
 
     def redo(self) -> SceneLatent:
         """Does again what `undo` took back. Raises ValueError if there is nothing."""
-        return self._step_through(self._future, self._past, "redo")
+        with self.lock:
+            if not self.redo_label:
+                raise ValueError("nothing to redo")
+            return self._jump(self.steps.at + 1, f"redo: {self.redo_label}")
+
+    def jump(self, index: int) -> SceneLatent:
+        """Goes to the state `index` of `steps.states` (0 is the start): several undos or redos at once."""
+        with self.lock:
+            if index == self.steps.at:
+                return self.scene
+            return self._jump(index, f"back to step {index}" if index < self.steps.at else f"on to step {index}")
+
+    def commit(self, scene: SceneLatent, label: str, code: str | None = None, selected: str | None = None) -> None:
+        """Makes `scene` the present one, as one undo step with this label, and draws it."""
+        _check_scene(scene)
+        with self.lock:
+            code = step_code(self.scene, scene, label) if code is None else code
+            self.steps.present.selected = self._selected
+            self.steps.push(EditState(scene, label, code))
+            self._arrive(label, self._selected if selected is None else selected)
 
     # -- sampling and rendering ---------------------------------------------------------------------------------------
 
@@ -213,7 +239,8 @@ class EditorSession:
 
         Args:
             target: "appearance", "layout" or "both" of one object; "everything else": all but that object, the camera
-                and the background (every object if none is selected); "released": what the scene's anchors leave free.
+                and the background (every object if none is selected); "more objects": the empty slots; "released":
+                what the scene's anchors leave free.
             strength: 0 keeps, 1 starts from noise; not used by "released".
             seed: of the sample.
             object_id: default: the selected object.
@@ -222,25 +249,43 @@ class EditorSession:
             ValueError: nothing to resample, or a strength outside [0, 1].
         """
         with self.lock:
-            base = self._scene
-            free = released(base, target, strength, object_id or self._selected)
-            job = RenderJob(
-                lambda ticket: self._sample(ticket, free, base.anchors, f"{target}, seed {seed}", seed), "resample"
-            )
-            self.worker.request(job)
-            self._tell("status", f"resampling {target}, seed {seed}")
+            free = released(self.scene, target, strength, object_id or self._selected)
+            self.sampler.resample(self.scene, free, f"{target}, seed {seed}", seed)
+
+    def sample_variations(
+        self, n: int, target: ResampleTarget = "released", *, strength: float = 1.0, seed: int = 0, object_id: str = ""
+    ) -> None:
+        """Asks the prior for `n` scenes to choose from, and draws them; the scene stays as it is.
+
+        Args:
+            n: how many; the k-th is the sample of `seed + k`.
+            target, strength, seed, object_id: see `resample`.
+
+        Raises:
+            ValueError: nothing to resample, n < 1, or a strength outside [0, 1].
+        """
+        with self.lock:
+            free = released(self.scene, target, strength, object_id or self._selected)
+            self.sampler.sample_variations(self.scene, free, n, seed)
+
+    def take_variation(self, index: int) -> SceneLatent:
+        """Makes a variation the scene, as one undo step. Raises LookupError if there is none of this number."""
+        with self.lock:
+            self.sampler.take(index)
+            return self.scene
 
     def render(self, again: bool = False) -> None:
         """Draws the scene on the render thread; one that was drawn before comes back at once, unless `again`."""
         with self.lock:
-            scene, seed = self._scene, self.seed
-            ready = None if again else self._pictures.get((scene, seed))
-            if ready is not None:
-                self.worker.cancel()
-                self._show(ready, False)
-                self._on_idle()
-                return
-            self.worker.request(RenderJob(lambda ticket: self._draw_stages(ticket, scene, seed)))
+            self.drawer.draw(self.scene, again)
+
+    def cancel(self) -> None:
+        """Stops what is being drawn or sampled at its next step; the picture before it stays."""
+        with self.lock:
+            self.sampler.stop_drawing()
+            self.worker.cancel()
+            self._note = "stopped"
+            self._on_idle()
 
     def close(self) -> None:
         """Stops rendering for good; the scene stays readable."""
@@ -256,78 +301,40 @@ class EditorSession:
             except Exception:  # one that watches must not stop the others, nor end the render thread
                 _LOG.exception("an observer of the editor failed on %r", kind)
 
-    def _present_ids(self) -> list[str]:
-        return [view.id for view in self._scene.objects]
-
     def _target(self, object_id: str, verb: str) -> tuple[str, str | int]:
         object_id = object_id or self._selected
         if not object_id:
             raise ValueError(f"nothing is selected to {verb}; click an object first, or give its id")
-        return object_id, unmistakable(self._scene, object_id)
+        return object_id, unmistakable(self.scene, object_id)
 
-    def _commit(self, scene: SceneLatent, label: str) -> None:
-        _check_scene(scene)
-        with self.lock:
-            self._past = [*self._past, _UndoStep(self._scene, label)][-MAX_UNDO_STEPS:]
-            self._future.clear()
-            self._replace_scene(scene, label)
-            self.render()
+    def _adding(self, label: str, verb: Callable[[SceneLatent], SceneLatent]) -> SceneLatent:
+        before = {view.id for view in self.scene.objects}
+        scene = self.edit(label, verb)
+        self.select(next(view.id for view in scene.objects if view.id not in before))
+        return scene
 
-    def _step_through(self, source: list[_UndoStep], target: list[_UndoStep], verb: str) -> SceneLatent:
-        with self.lock:
-            if not source:
-                raise ValueError(f"nothing to {verb}")
-            step = source.pop()
-            target.append(_UndoStep(self._scene, step.label))
-            self._replace_scene(step.scene, f"{verb}: {step.label}")
-            self.render()
-            return self._scene
+    def _jump(self, index: int, message: str) -> SceneLatent:
+        self.steps.present.selected = self._selected
+        state = self.steps.jump(index)
+        self._arrive(message, state.selected or self._selected)
+        return self.scene
 
-    def _replace_scene(self, scene: SceneLatent, message: str) -> None:
-        self._scene = scene
-        if self._selected and self._selected not in self._present_ids():
-            self._selected = ""
+    def _arrive(self, message: str, selected: str) -> None:
+        here = {view.id for view in self.scene.objects}
+        selected = selected if selected in here else ""
+        if selected != self._selected:
+            self._selected = selected
             self._tell("selection")
         self._tell("scene", message)
-
-    def _sample(self, ticket: Ticket, free: SceneLatent, anchors: Anchors, what: str, seed: int) -> None:
-        sampled = self.pipe.sample(free, n=1, seed=seed, callback=ticket.progress)[0]
-        # A sample comes back anchored; what the user had released stays released, to be sampled again.
-        ticket.publish(self._take_sample, sampled.replace(anchors=anchors), what)
-
-    def _take_sample(self, sampled: SceneLatent, what: str) -> None:
-        self._tell("sampled", what)
-        if self._selected:  # stays selected, also where it became another kind and has an id of that
-            slot = self._scene.ids.index(self._selected)
-            self._selected = sampled.ids[slot] if sampled.presence[slot] else ""
-        self._commit(sampled, f"resample {what}")
-
-    def _draw_stages(self, ticket: Ticket, scene: SceneLatent, seed: int) -> None:
-        if self.draws_drafts:
-            self._draw(ticket, scene, seed, True)
-        self._draw(ticket, scene, seed, False)
-
-    def _draw(self, ticket: Ticket, scene: SceneLatent, seed: int, draft: bool) -> None:
-        ticket.check()
-        image = self.pipe.render(scene, seed=seed, draft=draft, callback=ticket.progress)
-        ticket.publish(self._keep, image, scene, seed, draft)
-
-    def _keep(self, image: Image.Image, scene: SceneLatent, seed: int, draft: bool) -> None:
-        if not draft:
-            self._pictures[scene, seed] = image
-            while len(self._pictures) > MAX_KEPT_PICTURES:
-                self._pictures.popitem(last=False)
-        self._show(image, draft)
-
-    def _show(self, image: Image.Image, draft: bool) -> None:
-        self._image, self._image_is_draft = image, draft
-        self._tell("image", "draft" if draft else "final")
+        self.render()
 
     def _on_dropped(self, name: str) -> None:
         if name == "resample":
             self._note = "the resampling was dropped, since the scene changed before it was done"
 
     def _on_idle(self) -> None:
+        if self.worker.last_error is None and self.sampler.draw_next():
+            return
         note, self._note = self._note, ""
         self._tell("idle", note)
 

@@ -98,11 +98,19 @@ function rayHitsBox(direction, box) {
   return near <= far && far > 0 ? Math.max(near, 0) : null;
 }
 
-// The boxes under a camera ray, nearest first.
-function boxesAlong(direction, boxes) {
+// The boxes under a camera ray, those that cover the least of the picture first: a box is mostly air, and a small one
+// behind or inside a large one (a chair beside a bed's headboard) could not be reached otherwise.
+function boxesAlong(direction, boxes, camera) {
   const hits = boxes.map((box) => ({ box, distance: rayHitsBox(direction, box) }));
-  return hits.filter((hit) => hit.distance !== null).sort((a, b) => a.distance - b.distance);
+  const area = ({ box }) => polygonArea(convexHull(boxCorners(box).map((corner) => camera.project(corner))));
+  return hits
+    .filter((hit) => hit.distance !== null)
+    .map((hit) => ({ ...hit, area: area(hit) }))
+    .sort((a, b) => a.area - b.area);
 }
+
+const polygonArea = (points) =>
+  Math.abs(points.reduce((sum, [x, y], i) => sum + x * points.at(i - 1)[1] - y * points.at(i - 1)[0], 0)) / 2;
 
 // Counter-clockwise convex hull of pixels (monotone chain).
 function convexHull(points) {

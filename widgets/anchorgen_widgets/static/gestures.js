@@ -16,9 +16,11 @@ function contactPoint(box, room) {
   return minus(foot, times(room.up, Math.max(0, MIN_DRAG_PLANE_M - below)));
 }
 
+// The grid's origin is below the camera, wherever the eye is.
 function snapToGrid(point, room) {
-  const rounded = [room.right, room.forward].map((axis) => times(axis, roundTo(dot(point, axis), room.snap.move_m)));
-  return plus(times(room.up, dot(point, room.up)), plus(...rounded));
+  const from = minus(point, room.origin);
+  const rounded = [room.right, room.forward].map((axis) => times(axis, roundTo(dot(from, axis), room.snap.move_m)));
+  return plus(room.origin, plus(times(room.up, dot(from, room.up)), plus(...rounded)));
 }
 
 // Slides along the floor. The grab offset is kept in pixels, so that the box does not jump when it is taken.

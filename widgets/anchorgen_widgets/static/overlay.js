@@ -8,6 +8,10 @@ const RING_STEPS = 48;
 const HANDLE_GAP_PX = 16;
 const AXIS_COLORS = ["#f2545b", "#4cc38a", "#5b9dff"];
 const RING_COLOR = "#ffc53d";
+const PROBLEM_COLOR = "#ff5a4d";
+// Names that no object has, for what else of the 3D view is moved from here.
+const CAMERA_NAME = "/camera";
+const ROOT_NAME = "/root";
 
 // SVG elements by name: `put` makes or updates one, `sweep` removes those not put since the last sweep.
 class SvgLayer {
@@ -48,13 +52,20 @@ class ThreeMirror {
     );
     this.groups = new Map(references.map(([id], i) => [id, models[i]]));
   }
-  show(box) {
-    const group = this.groups.get(box.id);
+  show(id, { t, q, s }) {
+    const group = this.groups.get(id);
     if (!group?.obj) return;
-    group.obj.position.fromArray(box.t);
-    group.obj.quaternion.fromArray(box.q);
-    group.obj.scale.fromArray(box.s);
+    group.obj.position.fromArray(t);
+    group.obj.quaternion.fromArray(q);
+    group.obj.scale.fromArray(s);
     group.trigger("childchange", group);
+  }
+  look({ position, quaternion }) {
+    const [camera, root] = [this.groups.get(CAMERA_NAME), this.groups.get(ROOT_NAME)];
+    if (!camera?.obj) return;
+    camera.obj.position.fromArray(position);
+    camera.obj.quaternion.fromArray(quaternion);
+    root?.trigger("childchange", root);
   }
 }
 
@@ -96,23 +107,47 @@ function buildSurface(el) {
     <svg tabindex="0" role="application" data-lm-suppress-shortcuts="true" data-testid="scene-overlay"
       aria-label="Boxes of the scene over its picture" aria-roledescription="3D box editor">
       <desc>Tab goes through the objects. Arrow keys move the selected one on the floor, Shift with up or down lifts it,
-        q and e turn it, d duplicates, Delete removes, Escape cancels or deselects, Control+Z undoes.</desc>
+        q and e turn it, d duplicates, Delete removes, Escape cancels or deselects, Control+Z undoes, o looks around the
+        room and back.</desc>
       <rect class="ag-ground" width="100%" height="100%"></rect>
-      <g data-layer="boxes"></g><g data-layer="labels"></g><g data-layer="handles"></g>
+      <g data-layer="stage"></g><g data-layer="boxes"></g><g data-layer="labels"></g><g data-layer="handles"></g>
     </svg>
     <div class="ag-spoken" aria-live="polite"></div>`;
   const layer = (name) => new SvgLayer(el.querySelector(`[data-layer=${name}]`));
-  const [boxes, labels, handles] = ["boxes", "labels", "handles"].map(layer);
-  return { svg: el.querySelector("svg"), spoken: el.querySelector(".ag-spoken"), boxes, labels, handles };
+  const [stage, boxes, labels, handles] = ["stage", "boxes", "labels", "handles"].map(layer);
+  return { svg: el.querySelector("svg"), spoken: el.querySelector(".ag-spoken"), stage, boxes, labels, handles };
 }
 
+// What a gesture must know of the room, in the scene's own frame.
 function readRoom(model) {
   const [right, up, forward] = model.get("floor_basis");
   const camera = new PinholeCamera(model.get("size_px"), model.get("focal"));
-  return { camera, right, up, forward, snap: model.get("snap"), maxDepth: model.get("max_depth_m") };
+  const limits = { snap: model.get("snap"), maxDepth: model.get("max_depth_m"), floor: model.get("floor_m") };
+  return { camera, right, up, forward, origin: [0, 0, 0], ...limits };
+}
+
+// The same room as the eye sees it.
+function roomFrom(orbit, home) {
+  const [right, up, forward] = [home.right, home.up, home.forward].map((axis) => orbit.direction(axis));
+  return { ...home, right, up, forward, origin: orbit.point([0, 0, 0]) };
 }
 
 const pointsAttribute = (pixels) => pixels.map((p) => p.map((x) => x.toFixed(1)).join(",")).join(" ");
+
+function drawStage(state, layer) {
+  if (!state.orbit.isHome) {
+    const { floor, frustum } = stageSegments(state.orbit, state.home);
+    const path = (segments) =>
+      segments
+        .map(([a, b]) => seenSegment(a, b, state.room.camera))
+        .filter(Boolean)
+        .map(([a, b]) => `M${pointsAttribute([a])}L${pointsAttribute([b])}`)
+        .join("");
+    layer.put("floor", "path", { d: path(floor), class: "ag-floor" });
+    layer.put("frustum", "path", { d: path(frustum), class: "ag-frustum", "data-testid": "frustum" });
+  }
+  layer.sweep();
+}
 
 function drawBoxes(state, layer) {
   for (const box of [...state.boxes].sort((a, b) => a.t[2] - b.t[2])) {
@@ -121,10 +156,13 @@ function drawBoxes(state, layer) {
     const fill = chosen ? 0.16 : box.id === state.hovered ? 0.12 : 0;
     const hull = { points: pointsAttribute(convexHull(pixels)), fill: box.color, "fill-opacity": fill };
     layer.put(`hull ${box.id}`, "polygon", { ...hull, "data-testid": `box-${box.id}` });
-    const edges = state.drawsEdges || chosen ? EDGES : [];
+    const edges = state.drawsEdges || chosen || box.problem ? EDGES : [];
     const path = edges.map(([a, b]) => `M${pointsAttribute([pixels[a]])}L${pointsAttribute([pixels[b]])}`).join("");
     const width = chosen ? 2.5 : 1.4;
-    layer.put(`edges ${box.id}`, "path", { d: path, stroke: box.color, "stroke-width": width, fill: "none" });
+    const stroke = box.problem ? PROBLEM_COLOR : box.color;
+    const dash = box.problem ? "6 4" : "none";
+    const line = { stroke, "stroke-width": width, "stroke-dasharray": dash, fill: "none" };
+    layer.put(`edges ${box.id}`, "path", { d: path, ...line });
   }
   layer.sweep();
 }
@@ -146,7 +184,7 @@ function drawLabels(state, layer) {
     placed.push({ right, down, half });
     const chosen = box.id === state.selected ? "ag-label ag-chosen" : "ag-label";
     const place = { x: right.toFixed(1), y: down.toFixed(1), class: chosen, "data-testid": `label-${box.id}` };
-    layer.put(box.id, "text", place, box.label);
+    layer.put(box.id, "text", place, box.problem ? `\u26a0 ${box.label}` : box.label);
   }
   layer.sweep();
 }
@@ -189,70 +227,4 @@ function drawHandles(state, layer) {
     }
   }
   layer.sweep();
-}
-
-// What one view of the model knows; `pull` takes over what Python says, except for the box under way.
-function createState(model, mirror) {
-  const state = { hovered: "", front: "", gesture: null, dirty: true };
-  state.pull = () => {
-    state.room = readRoom(model);
-    state.drawsEdges = model.get("draws_edges");
-    const held = state.gesture?.box;
-    state.boxes = structuredClone(model.get("boxes")).map((box) => (box.id === held?.id ? held : box));
-    if (held && !state.boxes.includes(held)) state.gesture = null;
-    state.selected = model.get("selected");
-    state.boxes.forEach((box) => mirror.show(box));
-    state.dirty = true;
-  };
-  state.chosen = () => state.boxes.find((box) => box.id === state.selected);
-  return state;
-}
-
-function createActions(model, state, mirror, spoken) {
-  const now = () => performance.timeOrigin + performance.now();
-  const message = ({ box, kind, name }) => ({ id: box.id, kind, gesture: name, ...poseOf(box), sent_ms: now() });
-  const live = throttled((value) => {
-    model.set("live", value);
-    model.save_changes();
-  }, LIVE_INTERVAL_MS);
-  const say = (text) => (spoken.textContent = text);
-  const actions = {
-    select(id) {
-      if (id === state.selected) return;
-      state.selected = id;
-      state.dirty = true;
-      say(id ? `${state.chosen()?.label ?? id} selected` : "nothing selected");
-      model.set("selected", id);
-      model.save_changes();
-    },
-    begin(gesture) {
-      const name = Math.random().toString(36).slice(2);
-      state.gesture = { ...gesture, name, before: poseOf(gesture.box), moved: false };
-    },
-    pose(pose) {
-      const { gesture } = state;
-      gesture.moved = true;
-      Object.assign(gesture.box, pose);
-      mirror.show(gesture.box);
-      live.push(message(gesture));
-      state.dirty = true;
-    },
-    // Ends the gesture: commits it, or with `keep` false puts the box back. One that moved nothing is not a step.
-    end(keep) {
-      const { gesture } = state;
-      state.gesture = null;
-      state.dirty = true;
-      live.drop();
-      if (!gesture.moved) return;
-      if (!keep) Object.assign(gesture.box, gesture.before);
-      mirror.show(gesture.box);
-      model.send({ type: keep ? "commit" : "cancel", ...message(gesture) });
-      say(`${gesture.box.label}: ${keep ? `${gesture.kind} done` : "back where it was"}`);
-    },
-    command(name) {
-      model.send({ type: "command", name, id: state.selected });
-      say(name);
-    },
-  };
-  return actions;
 }

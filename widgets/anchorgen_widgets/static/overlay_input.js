@@ -12,8 +12,8 @@ function gestureFor(event, state, pixel) {
     const update = beginResize(chosen, pixel, state.room, Number(axis), sign === "+" ? 1 : -1);
     return { box: chosen, kind: "resize", handle, update };
   }
-  const hits = boxesAlong(direction, state.boxes);
-  // The nearest box, unless one behind it was chosen on purpose: by clicking again, by Tab or in a list.
+  const hits = boxesAlong(direction, state.boxes, state.room.camera);
+  // The smallest box, unless another under the pointer was chosen on purpose: by clicking again, by Tab or in a list.
   const onPurpose = chosen && chosen.id !== state.front;
   const hit = (onPurpose && hits.find(({ box }) => box === chosen)) || hits[0];
   if (!hit) return null;
@@ -34,16 +34,26 @@ function listenToPointer(svg, state, actions) {
     return [across * width, down * height];
   };
   const hover = (pixel, handle) => {
-    const hits = boxesAlong(state.room.camera.ray(pixel), state.boxes);
+    const hits = boxesAlong(state.room.camera.ray(pixel), state.boxes, state.room.camera);
     const hovered = handle ? state.selected : (hits[0]?.box.id ?? "");
     svg.style.cursor = handle ? "grab" : hovered ? "move" : "default";
     if (hovered !== state.hovered) Object.assign(state, { hovered, dirty: true });
   };
+  let looking = null; // {from, view} while the eye is dragged round
+  const lookFrom = (event, pixel) => {
+    event.preventDefault();
+    svg.setPointerCapture(event.pointerId);
+    looking = { from: pixel, view: [...state.view()] };
+  };
+  svg.addEventListener("contextmenu", (event) => event.preventDefault());
   svg.addEventListener("pointerdown", (event) => {
-    if (event.button !== 0 || state.gesture) return;
+    if (state.gesture || looking) return;
     svg.focus({ preventScroll: true });
     const pixel = pixelOf(event);
+    if (event.button === 2 || event.button === 1) return lookFrom(event, pixel);
+    if (event.button !== 0) return;
     const gesture = gestureFor(event, state, pixel);
+    if (!gesture && !state.orbit.isHome) return lookFrom(event, pixel);
     if (!gesture) return actions.select("");
     event.preventDefault();
     svg.setPointerCapture(event.pointerId);
@@ -53,21 +63,48 @@ function listenToPointer(svg, state, actions) {
   svg.addEventListener("pointermove", (event) => {
     const pixel = pixelOf(event);
     const { gesture } = state;
+    if (looking) return actions.look(orbited(looking.view, minus(pixel, looking.from)));
     if (!gesture?.from) return hover(pixel, event.target.dataset?.handle);
     if (!gesture.moved && length(minus(pixel, gesture.from)) <= CLICK_SLOP_PX) return;
     const pose = gesture.update(pixel, modifiers(event));
     if (pose) actions.pose(pose);
   });
+  svg.addEventListener("wheel", (event) => {
+    if (state.orbit.isHome || state.gesture) return;
+    event.preventDefault();
+    actions.look(orbited(state.view(), [0, 0], Math.exp(event.deltaY * 0.001)));
+  });
+  listenToDrops(svg, pixelOf, actions);
   svg.addEventListener("pointerup", () => {
     const { gesture } = state;
+    if (looking) return void (looking = null);
     if (!gesture?.from) return;
     actions.end(true);
     if (gesture.moved || !gesture.reselects) return;
     state.front = "";
     actions.select(gesture.reselects);
   });
-  svg.addEventListener("pointercancel", () => state.gesture && actions.end(false));
+  svg.addEventListener("pointercancel", () => {
+    looking = null;
+    if (state.gesture) actions.end(false);
+  });
   svg.addEventListener("pointerleave", () => !state.gesture && Object.assign(state, { hovered: "", dirty: true }));
+}
+
+const OBJECT_TYPE = "application/x-anchorgen-object";
+
+// Objects of a library, dragged onto the picture.
+function listenToDrops(svg, pixelOf, actions) {
+  svg.addEventListener("dragover", (event) => {
+    if (event.dataTransfer.types.includes(OBJECT_TYPE)) event.preventDefault();
+  });
+  svg.addEventListener("drop", (event) => {
+    const key = event.dataTransfer.getData(OBJECT_TYPE);
+    if (!key) return;
+    event.preventDefault();
+    event.stopPropagation();
+    actions.drop(key, pixelOf(event));
+  });
 }
 
 // Keys with Control that are not the editor's own (save, find, ...) stay JupyterLab's; all others are kept from its
@@ -130,6 +167,8 @@ function listenToKeys(svg, state, actions) {
       return true;
     }
     if (state.gesture?.from) return true;
+    if (!control && key === "o") return actions.look(state.orbit.isHome ? ORBIT_START : HOME_VIEW) ?? true;
+    if (key === "Home") return actions.look(HOME_VIEW) ?? true;
     if (control && key === "z") return actions.command(event.shiftKey ? "redo" : "undo") ?? true;
     if (control && key === "y") return actions.command("redo") ?? true;
     if (key === "Tab") return tabTo(event, state, actions);
@@ -150,16 +189,20 @@ async function render({ model, el }) {
   const surface = buildSurface(el);
   const mirror = new ThreeMirror(model);
   const state = createState(model, mirror);
-  const actions = createActions(model, state, mirror, surface.spoken);
+  const actions = createActions(model, state, surface.spoken);
   const resize = () => {
     const [width, height] = model.get("size_px");
     surface.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     el.style.setProperty("--ag-width", `${width}px`);
     el.style.setProperty("--ag-height", `${height}px`);
   };
-  const pull = () => (resize(), state.pull());
+  const pull = () => {
+    resize();
+    state.pull();
+    el.closest(".ag-view")?.classList.toggle("ag-orbiting", !state.orbit.isHome);
+  };
   const relink = () => mirror.link().then(pull, (error) => console.warn("anchorgen: no 3D view to mirror", error));
-  const watched = ["boxes", "settled", "size_px", "focal", "floor_basis", "draws_edges", "selected"];
+  const watched = ["boxes", "settled", "size_px", "focal", "floor_basis", "draws_edges", "selected", "orbit", "floor_m"];
   watched.forEach((name) => model.on(`change:${name}`, pull));
   model.on("change:mirror", relink);
 
@@ -176,6 +219,7 @@ async function render({ model, el }) {
     frame = requestAnimationFrame(draw);
     if (!state.dirty) return;
     state.dirty = false;
+    drawStage(state, surface.stage);
     drawBoxes(state, surface.boxes);
     drawLabels(state, surface.labels);
     drawHandles(state, surface.handles);

@@ -1,4 +1,4 @@
-"""`SceneView`: the picture of a scene, its boxes in 3D over it, and the overlay that moves them, stacked in one cell.
+"""`BoxView`: the picture of a scene, its boxes in 3D over it, and the overlay that moves them, stacked in one cell.
 
 The picture is a plain image under a transparent 3D canvas, not a textured plane inside it: it then shows at once, also
 where there is no WebGL, and a new one costs one small message.
@@ -7,13 +7,11 @@ where there is no WebGL, and a new one costs one small message.
 from __future__ import annotations
 
 import io
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import ipywidgets
 import numpy as np
-import pythreejs
 from PIL import Image, ImageDraw
 
 from anchorgen.geometry import (
@@ -26,36 +24,40 @@ from anchorgen.geometry import (
     quat_three_xyzw_to_opencv,
 )
 from anchorgen.scene.latent import SceneLatent
-from anchorgen_widgets.names import display_names
+from anchorgen.scene.object_view import ObjectView
+from anchorgen_widgets.boxes3d import Boxes3D
+from anchorgen_widgets.names import display_names, slot_hex
 from anchorgen_widgets.overlay import SceneOverlay
 
-PALETTE = (
-    "#5b9dff", "#ff8a3d", "#4cc38a", "#c77dff", "#f2545b", "#2fc6d0",
-    "#e5c100", "#ff7eb6", "#9bd14b", "#b08968", "#8ea6ff", "#f5a97f",
-)  # fmt: skip
 PoseHandler = Callable[[str, list[float], list[float], list[float], str], None]
 
 
-class SceneView(ipywidgets.GridBox):
-    """Shows one scene; knows nothing of sessions or pipelines.
+class BoxView(ipywidgets.GridBox):
+    """Shows one scene, through its camera or from anywhere around; knows nothing of sessions or pipelines.
 
     Args:
+        scene: whose boxes to show at first.
+        picture: to show under them.
         size_px: width and height of the picture on the page.
 
     Attributes:
         picture: the latest picture, or None.
         scene: the scene whose boxes are shown, or None.
-        overlay: the part that takes mouse and keys.
+        overlay: the part that takes mouse and keys; its trait `orbit` is where one looks from.
     """
 
-    def __init__(self, size_px: tuple[int, int] = (512, 512)):
+    def __init__(
+        self,
+        scene: SceneLatent | None = None,
+        picture: Image.Image | None = None,
+        size_px: tuple[int, int] = (512, 512),
+    ):
         self.size_px = size_px
         self.picture: Image.Image | None = None
         self.scene: SceneLatent | None = None
         self.overlay = SceneOverlay(size_px=list(size_px))
         self._image = ipywidgets.Image(format="webp")
-        self._boxes3d = _Boxes3D(size_px)
-        self._colors: dict[str, str] = {}
+        self._boxes3d = Boxes3D(size_px)
         self._ended_gesture = ""
         for child in (self._image, self._boxes3d.renderer, self.overlay):
             child.layout = _cell_layout(size_px)
@@ -65,21 +67,33 @@ class SceneView(ipywidgets.GridBox):
         super().__init__([self._image, self.overlay], layout=ipywidgets.Layout(**layout, **columns))
         self.add_class("ag-view")
         self.overlay.observe(self._use_webgl, "webgl")
+        if picture is not None:
+            self.show_picture(picture)
+        if scene is not None:
+            self.show_scene(scene)
 
     def show_picture(self, picture: Image.Image) -> None:
         """Replaces the picture; it is scaled to the size on the page."""
         self.picture = picture
         self._image.value = encoded_picture(picture, self.size_px)
 
-    def show_scene(self, scene: SceneLatent, selected: str = "") -> None:
-        """Takes over boxes, camera and selection, also where the front end has drawn something else meanwhile."""
+    def show_scene(self, scene: SceneLatent, selected: str = "", problems: Mapping[str, str] | None = None) -> None:
+        """Takes over boxes, camera and selection, also where the front end has drawn something else meanwhile.
+
+        Args:
+            scene: whose boxes.
+            selected: id of an object, or "".
+            problems: what is wrong with an object, by id: it is drawn dashed and red.
+        """
         self.scene = scene
         names = display_names(scene)
-        boxes = [self._drawing(view, names[view.id]) for view in scene.objects]
+        wrong = problems or {}
+        boxes = [_drawing(view, names[view.id], wrong.get(view.id, "")) for view in scene.objects]
         self._boxes3d.show(boxes, scene.focal)
         with self.overlay.hold_sync():
             self.overlay.focal = [float(f) for f in scene.focal]
             self.overlay.floor_basis = opencv_to_three(floor_basis(scene.up)).tolist()
+            self.overlay.floor_m = float(scene.floor)
             self.overlay.mirror = self._boxes3d.references() if self.overlay.webgl else {}
             self.overlay.boxes = boxes
             self.overlay.selected = selected
@@ -121,6 +135,21 @@ class SceneView(ipywidgets.GridBox):
         """Calls the handler with the id of the box that was clicked, or ""."""
         self.overlay.observe(lambda change: handler(change["new"]), "selected")
 
+    def on_drop(self, handler: Callable[[str, np.ndarray, np.ndarray], None]) -> None:
+        """Calls `handler(key, origin, direction)` for an object of a library dropped on the picture: `[3]` each, the
+        ray under the pointer in the scene's camera frame (`landing.landing_place` says where it meets something)."""
+
+        def dropped(message: dict[str, Any]) -> None:
+            origin, direction = (opencv_to_three(np.array(message[name], float)) for name in ("origin", "direction"))
+            handler(str(message["key"]), origin, direction)
+
+        self.overlay.on_gesture("drop", dropped)
+
+    def look(self, yaw: float = 0.0, pitch: float = 0.0, zoom: float = 1.0) -> None:
+        """Looks at the boxes from elsewhere: degrees about the room's up and from above, and distance over that of the
+        camera. Without arguments, through the camera again."""
+        self.overlay.orbit = [yaw, pitch, zoom]
+
     def snapshot(self) -> Image.Image:
         """The picture with its boxes drawn over it, as one sees it, without the handles."""
         canvas = Image.new("RGB", self.size_px, "#333")
@@ -132,7 +161,7 @@ class SceneView(ipywidgets.GridBox):
             corners = box_corners(view.translation, view.quat_wxyz, view.scale)
             pixels = project(corners, cast(SceneLatent, scene).focal) * self.size_px
             for a, b in BOX_EDGES:
-                draw.line([tuple(pixels[a]), tuple(pixels[b])], fill=self._color(view.label), width=2)
+                draw.line([tuple(pixels[a]), tuple(pixels[b])], fill=slot_hex(view.index), width=2)
         return canvas
 
     def close(self) -> None:
@@ -142,17 +171,6 @@ class SceneView(ipywidgets.GridBox):
                 getattr(self, part).close()
         super().close()
 
-    def _drawing(self, view: Any, name: str) -> dict[str, Any]:
-        pose = {
-            "t": opencv_to_three(view.translation).tolist(),
-            "q": quat_opencv_to_three_xyzw(view.quat_wxyz).tolist(),
-            "s": view.scale.astype(float).tolist(),
-        }
-        return {"id": view.id, "label": name, "color": self._color(view.label), **pose}
-
-    def _color(self, label: str) -> str:
-        return self._colors.setdefault(label, PALETTE[len(self._colors) % len(PALETTE)])
-
     def _use_webgl(self, change: dict[str, Any]) -> None:
         self.children = [self._image, *([self._boxes3d.renderer] if change["new"] else []), self.overlay]
         self.overlay.draws_edges = not change["new"]
@@ -160,67 +178,11 @@ class SceneView(ipywidgets.GridBox):
             self.show_scene(self.scene, self.overlay.selected)
 
 
-class _Boxes3D:
-    """The boxes as pythreejs objects: one unit cube and its edges, shared, in a group per object."""
-
-    def __init__(self, size_px: tuple[int, int]):
-        self._cube = pythreejs.BoxBufferGeometry(1, 1, 1)
-        self._edges = pythreejs.EdgesGeometry(self._cube)
-        self._groups: dict[str, pythreejs.Group] = {}
-        self._root = pythreejs.Group()
-        self._camera = pythreejs.PerspectiveCamera(near=0.05, far=200)
-        self._scene = pythreejs.Scene(children=[self._root], background=None)
-        width, height = size_px
-        options = {"antialias": True, "alpha": True, "clearOpacity": 0.0, "controls": []}
-        self.renderer = pythreejs.Renderer(
-            camera=self._camera, scene=self._scene, width=width, height=height, **options
-        )
-
-    def show(self, boxes: list[dict[str, Any]], focal: np.ndarray) -> None:
-        fx, fy = (float(f) for f in focal)
-        self._camera.fov, self._camera.aspect = math.degrees(2 * math.atan(1 / (2 * fy))), fy / fx
-        shown = {}
-        for box in boxes:
-            pose = {"position": tuple(box["t"]), "quaternion": tuple(box["q"]), "scale": tuple(box["s"])}
-            group = self._groups.pop(box["id"], None) or self._new_group(box["color"])
-            with group.hold_sync():
-                group.set_trait("position", pose["position"])
-                group.set_trait("quaternion", pose["quaternion"])
-                group.set_trait("scale", pose["scale"])
-            shown[box["id"]] = group
-        gone, self._groups = self._groups, shown
-        self._root.children = tuple(shown.values())
-        for group in gone.values():
-            _close_group(group)
-
-    def references(self) -> dict[str, str]:
-        return {name: f"IPY_MODEL_{group.model_id}" for name, group in self._groups.items()}
-
-    def close(self) -> None:
-        for group in self._groups.values():
-            _close_group(group)
-        shared = (self._scene, self._root, self._camera, self._edges, self._cube)
-        for part in (self.renderer.shadowMap, self.renderer, *shared):
-            cast(Any, part).close()
-
-    def _new_group(self, color: str) -> pythreejs.Group:
-        glass = pythreejs.MeshBasicMaterial(color=color, transparent=True, opacity=0.1, depthWrite=False)
-        line = pythreejs.LineBasicMaterial(color=color)
-        return pythreejs.Group(children=[pythreejs.Mesh(self._cube, glass), pythreejs.LineSegments(self._edges, line)])
-
-
 def encoded_picture(picture: Image.Image, size_px: tuple[int, int]) -> bytes:
     """The picture as WebP at the size on the page: fast to make, small, and smoother than a browser's scaling."""
     buffer = io.BytesIO()
     picture.convert("RGB").resize(size_px, Image.Resampling.LANCZOS).save(buffer, "webp", quality=90, method=0)
     return buffer.getvalue()
-
-
-def _close_group(group: pythreejs.Group) -> None:
-    for part in group.children:
-        part.material.close()
-        part.close()
-    group.close()
 
 
 def _cell_layout(size_px: tuple[int, int]) -> ipywidgets.Layout:
@@ -232,3 +194,12 @@ def _pose_from(message: dict[str, Any]) -> tuple[str, list[float], list[float], 
     translation = opencv_to_three(np.array(message["t"], float)).tolist()
     quat = quat_three_xyzw_to_opencv(np.array(message["q"], float)).tolist()
     return message["id"], translation, quat, [float(side) for side in message["s"]], message["kind"]
+
+
+def _drawing(view: ObjectView, name: str, problem: str) -> dict[str, Any]:
+    pose = {
+        "t": opencv_to_three(view.translation).tolist(),
+        "q": quat_opencv_to_three_xyzw(view.quat_wxyz).tolist(),
+        "s": view.scale.astype(float).tolist(),
+    }
+    return {"id": view.id, "label": name, "color": slot_hex(view.index), "problem": problem, **pose}

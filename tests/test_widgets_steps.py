@@ -1,0 +1,74 @@
+"""Steps: jumping among them, what is selected on the way, anchors that draw nothing, two editors of one session."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from fake_pipeline import FakePipeline, drawn, make_room
+
+from anchorgen_widgets.picture_cache import PictureCache, latent_digest
+from anchorgen_widgets.session import EditorSession
+from anchorgen_widgets.undo_stack import MAX_UNDO_STEPS, EditState, UndoStack
+
+
+def test_a_jump_is_exact_and_keeps_what_can_be_redone(session: EditorSession) -> None:
+    scenes = [session.scene]
+    for _ in range(5):
+        scenes.append(session.edit("nudge", lambda scene: scene.move("bed", right=0.1)))
+    for index in (2, 5, 0, 4, 4):
+        assert session.jump(index) is scenes[index]
+        assert session.steps.at == index and len(session.steps.states) == 6
+    with pytest.raises(LookupError, match="there are 0"):
+        session.jump(6)
+    session.remove("rug-0")
+    assert len(session.steps.states) == 6 and session.redo_label == ""
+
+
+def test_undo_of_a_removal_selects_what_comes_back(session: EditorSession) -> None:
+    session.select("chair-0")
+    session.remove()
+    assert session.selected == ""
+    session.undo()
+    assert session.selected == "chair-0"
+    session.redo()
+    assert session.selected == ""
+
+
+def test_anchors_are_steps_that_draw_nothing(session: EditorSession) -> None:
+    session.render()
+    picture, count = drawn(session).image, len(session.pipe.rendered)
+    session.set_strength(["bed-0.layout"], 0.4)
+    assert session.scene.anchors.layout[0] == pytest.approx(0.6)
+    assert session.undo_label == "release bed-0.layout 0.40"
+    session.set_strength("background", 1.0)
+    session.set_strength("everything", 0.0)
+    assert session.scene.anchors.equals(make_room().anchors)
+    assert drawn(session).image is picture and len(session.pipe.rendered) == count
+
+
+def test_the_oldest_steps_are_dropped() -> None:
+    stack = UndoStack(EditState(make_room(), "start"))
+    for number in range(MAX_UNDO_STEPS + 20):
+        stack.push(EditState(make_room(), str(number)))
+    assert len(stack.states) == MAX_UNDO_STEPS + 1 and stack.states[0].label == "19"
+    assert len({state.key for state in stack.states}) == len(stack.states)
+
+
+def test_pictures_are_found_by_what_they_show() -> None:
+    cache, room = PictureCache(capacity=2), make_room()
+    picture = FakePipeline().render(room)
+    cache.put(room, 0, picture)
+    assert cache.get(room.release("bed").replace(), 0) is picture, "anchors do not show"
+    assert cache.get(room, 1) is None and cache.get(room.move("bed", right=1e-4), 0) is None
+    for number in range(2):
+        cache.put(room.move("bed", right=number + 1), 0, picture)
+    assert cache.get(room, 0) is None
+
+
+def test_a_digest_sees_every_array() -> None:
+    room = make_room()
+    for name in ("translation", "scale", "appearance", "focal", "background"):
+        array = getattr(room, name).copy()
+        array.flat[0] = np.nextafter(array.flat[0], np.float32(9))
+        assert latent_digest(room.replace(**{name: array})) != latent_digest(room), name
+    assert latent_digest(room.remove("bed")) != latent_digest(room)

@@ -1,0 +1,97 @@
+"""`SceneDrawer`: pictures of a session's scene, drawn one at a time: a draft, then the final one, each remembered."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from PIL import Image
+
+from anchorgen.scene.latent import SceneLatent
+from anchorgen_widgets.picture_cache import PictureCache
+from anchorgen_widgets.rendering import RenderJob, RenderWorker, Ticket
+
+
+class SceneDrawer:
+    """Draws for an `EditorSession`; every method is called with the session's lock held.
+
+    Attributes:
+        worker: the thread, shared with sampling.
+        seed: noise of the pictures.
+        draws_drafts: whether a quick draft comes before the final picture.
+        image: the latest picture; None before the first.
+        image_is_draft: whether it is a draft.
+        shown: the scene that `image` is of.
+    """
+
+    def __init__(
+        self,
+        pipe: Any,
+        lock: threading.RLock,
+        tell: Callable[..., None],
+        on_dropped: Callable[[str], None],
+        on_idle: Callable[[], None],
+        seed: int,
+        draws_drafts: bool,
+    ):
+        self._pipe = pipe
+        self._tell = tell
+        self._on_idle = on_idle
+        self._pictures = PictureCache()
+        self.seed = seed
+        self.draws_drafts = draws_drafts
+        self.image: Image.Image | None = None
+        self.image_is_draft = False
+        self.shown: SceneLatent | None = None
+        self.worker = RenderWorker(
+            lock=lock,
+            on_progress=lambda name, step, total: tell("progress", name, step=step, total=total),
+            on_error=lambda error: tell("error", str(error), error=error),
+            on_dropped=on_dropped,
+            on_idle=on_idle,
+        )
+
+    def picture_of(self, scene: SceneLatent) -> Image.Image | None:
+        """The final picture of a scene, if it was drawn before."""
+        return self._pictures.get(scene, self.seed)
+
+    def draw(self, scene: SceneLatent, again: bool) -> None:
+        """Asks for the pictures of `scene`; a final one that is there comes at once, unless `again`."""
+        seed = self.seed
+        ready = None if again else self._pictures.get(scene, seed)
+        if ready is None:
+            self.worker.request(RenderJob(lambda ticket: self._draw_stages(ticket, scene, seed)))
+            return
+        self.worker.cancel()
+        self._show(ready, scene, False)
+        self._on_idle()
+
+    def preview(self, scene: SceneLatent) -> None:
+        """Asks for a draft of a scene that is not the session's yet."""
+        seed = self.seed
+        draft = RenderJob(lambda ticket: self._draw(ticket, scene, seed, True), "draft", preview=True)
+        self.worker.request(draft)
+
+    def remember(self, scene: SceneLatent, seed: int, picture: Image.Image) -> None:
+        """Keeps a final picture that was drawn elsewhere."""
+        self._pictures.put(scene, seed, picture)
+
+    def _draw_stages(self, ticket: Ticket, scene: SceneLatent, seed: int) -> None:
+        if self.draws_drafts:
+            self._draw(ticket, scene, seed, True)
+        self._draw(ticket, scene, seed, False)
+
+    def _draw(self, ticket: Ticket, scene: SceneLatent, seed: int, draft: bool) -> None:
+        ticket.check()
+        image = self._pipe.render(scene, seed=seed, draft=draft, callback=ticket.progress)
+        ticket.publish(self._keep, image, scene, seed, draft)
+
+    def _keep(self, image: Image.Image, scene: SceneLatent, seed: int, draft: bool) -> None:
+        if not draft:
+            self._pictures.put(scene, seed, image)
+        self._show(image, scene, draft)
+
+    def _show(self, image: Image.Image, scene: SceneLatent, draft: bool) -> None:
+        self.image, self.image_is_draft, self.shown = image, draft, scene
+        self._tell("image", "draft" if draft else "final")

@@ -1,0 +1,48 @@
+"""What was done in an editor, as the Python that does it again."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+
+from anchorgen.scene.latent import SceneLatent
+
+_IMPORT = "from anchorgen.scene import decode_argument"
+
+
+def step_code(before: SceneLatent, after: SceneLatent, label: str) -> str:
+    """Code from `before`, called `scene`, to `after`; a remark where `after` does not come of it by verbs."""
+    calls = _calls(before, after)
+    if calls is None:
+        return f"# {label}: a scene that does not come from the one before by verbs; set `scene` to it here"
+    return "\n".join(f"scene = scene{call}" for call in calls)
+
+
+def sampling_code(base: SceneLatent, free: SceneLatent, seed: int, index: int = 0) -> str:
+    """Code that samples what `free` releases; the anchors stay those of `base`.
+
+    A sample is drawn with `seed` + its number, however many are drawn: the code asks for just the one.
+    """
+    calls = _calls(base, free) or ()
+    released = f"free = scene{''.join(calls)}\n" if calls else ""
+    name = "free" if calls else "scene"
+    return f"{released}scene = pipe.sample({name}, seed={seed + index})[0].replace(anchors=scene.anchors)"
+
+
+def joined_code(steps: Iterable[str]) -> str:
+    """One program of many steps, with what it imports on top."""
+    lines = [line for step in steps for line in step.splitlines()]
+    needs = any("decode_argument(" in line for line in lines)
+    return "\n".join([_IMPORT, *lines] if needs else lines) + ("\n" if lines else "")
+
+
+def _calls(before: SceneLatent, after: SceneLatent) -> list[str] | None:
+    """The verbs between two scenes as calls, or None if the one is not made of the other."""
+    walked: SceneLatent | None = after
+    for _ in range(len(after.history) - len(before.history)):
+        walked = walked.previous if walked is not None else None
+    if walked is not before:
+        return None
+    new = dataclasses.replace(after, history=after.history[len(before.history) :], origin=before)
+    lines = [line for line in new.to_python("scene").splitlines() if line and line != _IMPORT]
+    return [line.removeprefix("scene = scene") for line in lines]
