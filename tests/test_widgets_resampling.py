@@ -19,7 +19,7 @@ def test_a_newer_edit_stops_a_running_resample() -> None:
     while not session.pipe.started:
         threading.Event().wait(0.01)
     session.edit("move", lambda scene: scene.move("chair", right=0.1))
-    session.worker.cancel()
+    session.cancel()
     assert session.worker.wait_until_idle(5.0), "200 steps of 50 ms would take 10 s"
     assert [step.verb for step in session.scene.history] == ["move"]
 

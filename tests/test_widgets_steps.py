@@ -46,6 +46,24 @@ def test_anchors_are_steps_that_draw_nothing(session: EditorSession) -> None:
     assert drawn(session).image is picture and len(session.pipe.rendered) == count
 
 
+def test_steps_left_before_their_picture_get_it_when_nothing_else_is_drawn() -> None:
+    session = EditorSession(FakePipeline(step_s=0.01), make_room())
+    told = []
+    session.observe(lambda event: told.append(event.step) if event.kind == "step" else None)
+    for _ in range(4):
+        session.edit("nudge", lambda scene: scene.move("bed", right=0.1))
+    drawn(session)
+    assert all(session.picture_of(state.scene) is not None for state in session.steps.states)
+    assert told == [0, 1, 2, 3] and session.drawer.shown is session.scene
+    session.pipe.fails = True
+    session.edit("nudge", lambda scene: scene.move("bed", right=0.1))
+    drawn(session)
+    session.pipe.fails = False
+    session.undo()
+    assert drawn(session).worker.last_error is None, "a thumbnail is no reason to complain"
+    session.close()
+
+
 def test_the_oldest_steps_are_dropped() -> None:
     stack = UndoStack(EditState(make_room(), "start"))
     for number in range(MAX_UNDO_STEPS + 20):

@@ -17,8 +17,15 @@ def button(text: str, icon: str, tooltip: str = "", style: str = "") -> ipywidge
 
 def field(name: str, control: ipywidgets.DOMWidget) -> ipywidgets.HBox:
     """A control with its name before it."""
-    label = ipywidgets.Label(name, layout={"width": "64px", "flex": "0 0 auto"})
-    return ipywidgets.HBox([label, control], layout={"flex": "1 1 0", "min_width": "0"})
+    label = ipywidgets.Label(name, layout={"width": "68px", "flex": "0 0 auto"})
+    return ipywidgets.HBox([label, control])
+
+
+def side_by_side(*fields: ipywidgets.DOMWidget) -> ipywidgets.HBox:
+    """Fields in one row, each as wide as the others."""
+    for one in fields:
+        one.layout.flex, one.layout.min_width = "1 1 0", "0"
+    return ipywidgets.HBox(fields)
 
 
 def filling() -> ipywidgets.Layout:

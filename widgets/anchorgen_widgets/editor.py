@@ -291,6 +291,8 @@ class SceneEditor(ipywidgets.VBox):
             self._panels.variations.show(self.session.sampler)
         elif event.kind == "variation":
             self._panels.variations.gallery.set_picture(event.step, self.session.variations[event.step].picture)
+        elif event.kind == "step":
+            self._show_thumbnails()
         elif event.kind == "error" and event.error is not None:
             self._controls.show_error(event.error)
         self._controls.show_progress(event)

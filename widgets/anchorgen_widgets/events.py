@@ -27,7 +27,8 @@ class SessionEvent:
     Attributes:
         kind: what changed; read the new value from the session.
         message: words for people.
-        step, total: of a "progress" event; `step` is also the number of the variation that a "variation" event is of.
+        step, total: of a "progress" event; `step` is also the number of the variation or of the state that a "variation"
+            or "step" event has the picture of.
         error: of an "error" event.
     """
 

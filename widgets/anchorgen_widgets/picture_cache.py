@@ -10,7 +10,7 @@ from PIL import Image
 
 from anchorgen.scene.latent import LATENT_ARRAYS, SceneLatent
 
-MAX_KEPT_PICTURES = 256
+MAX_KEPT_PICTURES = 320  # more than there are steps and variations
 
 
 def latent_digest(scene: SceneLatent) -> bytes:

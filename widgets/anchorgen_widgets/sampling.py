@@ -11,7 +11,7 @@ from PIL import Image
 from anchorgen.scene.anchors import Anchors
 from anchorgen.scene.latent import SceneLatent
 from anchorgen.scene.variations import Variations
-from anchorgen_widgets.rendering import RenderCancelled, RenderJob, Ticket
+from anchorgen_widgets.rendering import RenderJob, Ticket
 from anchorgen_widgets.scripting import sampling_code
 
 if TYPE_CHECKING:
@@ -95,32 +95,21 @@ class SceneSampler:
 
     def draw_next(self) -> bool:
         """Asks for the picture of the next variation without one; False if there is none."""
-        if not self._undrawn or self._session.worker.is_busy:
-            return False
-        index, session = self._undrawn[0], self._session
-        scene, seed = self.variations[index].scene, session.seed
-        ready = session.picture_of(scene)
-        if ready is not None:
-            self._drawn(index, scene, seed, ready)
-            return self.draw_next()
+        while self._undrawn:
+            index, drawer = self._undrawn[0], self._session.drawer
+            scene = self.variations[index].scene
+            ready = drawer.picture_of(scene)
+            if ready is None:
+                drawer.draw_behind(scene, lambda got, index=index: self._settle(index, got))
+                return True
+            self._settle(index, ready)
+        return False
 
-        def run(ticket: Ticket) -> None:
-            try:
-                picture = session.pipe.render(scene, seed=seed, callback=lambda step, total: ticket.check())
-            except RenderCancelled:
-                raise
-            except Exception:  # or it would be tried for ever
-                ticket.publish(self._undrawn.remove, index)
-                raise
-            ticket.publish(self._drawn, index, scene, seed, picture)
-
-        session.worker.request(RenderJob(run, "variation"))
-        return True
-
-    def _drawn(self, index: int, scene: SceneLatent, seed: int, picture: Image.Image) -> None:
+    def _settle(self, index: int, got: Image.Image | Exception) -> None:
         self._undrawn.remove(index)
-        self._session.drawer.remember(scene, seed, picture)
-        one = dataclasses.replace(self.variations[index], picture=picture)
+        if isinstance(got, Exception):
+            return self._session._tell("error", str(got), error=got)
+        one = dataclasses.replace(self.variations[index], picture=got)
         self.variations = (*self.variations[:index], one, *self.variations[index + 1 :])
         self._session._tell("variation", step=index)
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from anchorgen.scene.latent import SceneLatent
 from anchorgen_widgets.picture_cache import PictureCache
-from anchorgen_widgets.rendering import RenderJob, RenderWorker, Ticket
+from anchorgen_widgets.rendering import RenderCancelled, RenderJob, RenderWorker, Ticket
 
 
 class SceneDrawer:
@@ -73,9 +73,26 @@ class SceneDrawer:
         draft = RenderJob(lambda ticket: self._draw(ticket, scene, seed, True), "draft", preview=True)
         self.worker.request(draft)
 
-    def remember(self, scene: SceneLatent, seed: int, picture: Image.Image) -> None:
-        """Keeps a final picture that was drawn elsewhere."""
-        self._pictures.put(scene, seed, picture)
+    def draw_behind(self, scene: SceneLatent, settle: Callable[[Image.Image | Exception], None]) -> None:
+        """Asks for the final picture of a scene that is not shown: a step or a variation. Anything newer stops it.
+
+        Args:
+            scene: what to draw.
+            settle: called with the picture, or with what drawing it failed with.
+        """
+        seed = self.seed
+
+        def run(ticket: Ticket) -> None:
+            try:
+                picture = self._pipe.render(scene, seed=seed, callback=lambda step, total: ticket.check())
+            except RenderCancelled:
+                raise
+            except Exception as error:
+                return ticket.publish(settle, error)
+            ticket.publish(self._pictures.put, scene, seed, picture)
+            ticket.publish(settle, picture)
+
+        self.worker.request(RenderJob(run, "thumbnail"))
 
     def _draw_stages(self, ticket: Ticket, scene: SceneLatent, seed: int) -> None:
         if self.draws_drafts:

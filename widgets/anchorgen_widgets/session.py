@@ -22,6 +22,7 @@ from anchorgen_widgets.resampling import ResampleTarget, released
 from anchorgen_widgets.sampling import SceneSampler, Variation
 from anchorgen_widgets.scene_drawer import SceneDrawer
 from anchorgen_widgets.scripting import joined_code, step_code
+from anchorgen_widgets.step_pictures import StepPictures
 from anchorgen_widgets.undo_stack import EditState, UndoStack
 
 _LOG = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ class EditorSession:
         self._note = ""
         self.drawer = SceneDrawer(pipe, self.lock, self._tell, self._on_dropped, self._on_idle, seed, draws_drafts)
         self.sampler = SceneSampler(self)
+        self._thumbnails = StepPictures(self)
         self.worker = self.drawer.worker
 
     # -- state --------------------------------------------------------------------------------------------------------
@@ -258,8 +260,7 @@ class EditorSession:
         """Asks the prior for `n` scenes to choose from, and draws them; the scene stays as it is.
 
         Args:
-            n: how many; the k-th is the sample of `seed + k`.
-            target, strength, seed, object_id: see `resample`.
+            n, target, strength, seed, object_id: how many (the k-th is the sample of `seed + k`), and see `resample`.
 
         Raises:
             ValueError: nothing to resample, n < 1, or a strength outside [0, 1].
@@ -283,6 +284,7 @@ class EditorSession:
         """Stops what is being drawn or sampled at its next step; the picture before it stays."""
         with self.lock:
             self.sampler.stop_drawing()
+            self._thumbnails.stop_drawing()
             self.worker.cancel()
             self._note = "stopped"
             self._on_idle()
@@ -333,7 +335,8 @@ class EditorSession:
             self._note = "the resampling was dropped, since the scene changed before it was done"
 
     def _on_idle(self) -> None:
-        if self.worker.last_error is None and self.sampler.draw_next():
+        free = not self.worker.is_busy and self.worker.last_error is None
+        if free and (self.sampler.draw_next() or self._thumbnails.draw_next()):
             return
         note, self._note = self._note, ""
         self._tell("idle", note)

@@ -20,6 +20,7 @@ class EditState:
         label: the step that led here, in words.
         code: the step as Python, from a `scene` to a `scene`.
         selected: id of what was selected when the state was left; undoing comes back to it.
+        pictured: whether its picture was drawn, or cannot be.
         key: number of the state, never used again.
     """
 
@@ -27,6 +28,7 @@ class EditState:
     label: str
     code: str = ""
     selected: str = ""
+    pictured: bool = False
     key: int = field(default_factory=lambda: next(_KEYS))
 
 

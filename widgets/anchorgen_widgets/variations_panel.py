@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipywidgets
 
-from anchorgen_widgets.building import button, close_all, field, filling, with_class
+from anchorgen_widgets.building import button, close_all, field, filling, side_by_side, with_class
 from anchorgen_widgets.names import display_names
 from anchorgen_widgets.resampling import RESAMPLE_TARGETS
 from anchorgen_widgets.sampling import SceneSampler
@@ -33,7 +33,7 @@ class VariationsPanel:
         rows = [
             field("what", self.target),
             field("strength", self.strength),
-            ipywidgets.HBox([field("seed", self.seed), field("how many", self.count)]),
+            side_by_side(field("seed", self.seed), field("how many", self.count)),
             with_class(ipywidgets.HBox([self.resample, self.choose]), "ag-toolbar"),
             self.gallery,
         ]
