@@ -21,6 +21,17 @@ def to_camera(points: np.ndarray, camera: Camera) -> np.ndarray:
     return (np.asarray(points, float) - np.asarray(camera.position)) @ world_to_camera(camera).T
 
 
+def from_camera(points: np.ndarray, camera: Camera) -> np.ndarray:
+    """Inverse of `to_camera`."""
+    return np.asarray(camera.position) + np.asarray(points, float) @ world_to_camera(camera)
+
+
+def floor_axes(camera: Camera) -> np.ndarray:
+    """Rows right, up, forward `[3, 3]` of the floor as the camera sees it, in the world (`geometry.floor_basis`)."""
+    c, s = np.cos(camera.yaw_rad), np.sin(camera.yaw_rad)
+    return np.array([[c, s, 0.0], [0.0, 0.0, 1.0], [-s, c, 0.0]])
+
+
 def box_in_camera(spec: ObjectSpec, size: np.ndarray, camera: Camera) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Centre `[3]`, quaternion `[4]` (wxyz) and extents `[3]` of an object whose unscaled mesh measures `size` `[3]`."""
     extent = np.asarray(size) * np.asarray(spec.scale)

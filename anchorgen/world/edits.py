@@ -12,28 +12,21 @@ from typing import Any
 
 import numpy as np
 
-from anchorgen.geometry import (
-    MAX_LENGTH_M,
-    MIN_DEPTH_M,
-    MIN_SIZE_M,
-    canonical_quat,
-    quat_from_axis_angle,
-    quat_multiply,
-)
+from anchorgen.geometry import canonical_quat, quat_from_axis_angle, quat_multiply
 from anchorgen.scene.edits import number, vector
 from anchorgen.scene.validate import new_id
 from anchorgen.world.boxes import UP, Box, box_of, with_box
-from anchorgen.world.camera import to_camera, world_to_camera
+from anchorgen.world.camera import floor_axes, from_camera
+from anchorgen.world.changes import check_ahead, checked, each
 from anchorgen.world.grammar import LAMPS
 from anchorgen.world.layout import MAX_LAMPS
-from anchorgen.world.selection import select
-from anchorgen.world.types import Camera, ObjectSpec, WorldScene
+from anchorgen.world.selection import Names, select, select_one
+from anchorgen.world.types import ObjectSpec, WorldScene
 
 BESIDE_GAP_M = 0.05  # as `scene.objects.duplicate`
 _SHELL = ("width_m", "depth_m", "height_m", "windows", "block")
 
 Edit = Mapping[str, Any]
-Names = str | Sequence[str]
 
 
 def apply_edit(scene: WorldScene, edit: Edit) -> WorldScene:
@@ -49,7 +42,8 @@ def apply_edit(scene: WorldScene, edit: Edit) -> WorldScene:
             insert: object (an ObjectSpec in this room's world frame, see `brought`), at (right, up, forward in metres
             from the floor below the camera, or a box centre in the camera frame).
             restore: id of what was removed (all of it without one).
-            swap, paint: object (an ObjectSpec). with_focal: fx, fy. with_background: room (a WorldScene of this shell).
+            swap, paint: object (an ObjectSpec).
+            with_focal: fx, fy. with_background: room (a WorldScene of this shell).
 
     Raises:
         KeyError: nothing matches `id`; the message lists what is there.
@@ -85,13 +79,10 @@ def brought(scene: WorldScene, other: WorldScene, id: str) -> ObjectSpec:
     Raises:
         KeyError: there is no such object, or several.
     """
-    found = select(other, id)
-    if len(found) != 1:
-        raise KeyError(f"{id!r} matches {len(found)} objects; expected one: an id of {[o.id for o in other.objects]}")
-    spec, here, there = other.objects[found[0]], scene.camera, other.camera
+    spec, here, there = other.objects[select_one(other, id)], scene.camera, other.camera
     turn = quat_from_axis_angle(UP, here.yaw_rad - there.yaw_rad)
-    away = (np.asarray(spec.position) - np.asarray(there.position)) @ _floor_axes(there).T
-    position = np.asarray(here.position) + away @ _floor_axes(here)
+    away = (np.asarray(spec.position) - np.asarray(there.position)) @ floor_axes(there).T
+    position = np.asarray(here.position) + away @ floor_axes(here)
     position[2] = spec.position[2]
     quat = canonical_quat(quat_multiply(turn, np.asarray(spec.quat_wxyz, float)))
     return replace(spec, position=tuple(position.tolist()), quat_wxyz=tuple(quat.tolist()))
@@ -100,14 +91,14 @@ def brought(scene: WorldScene, other: WorldScene, id: str) -> ObjectSpec:
 def move(scene: WorldScene, id: Names, right: Any = 0.0, up: Any = 0.0, forward: Any = 0.0, to: Any = None):
     offset = np.array([number("right", right), number("up", up), number("forward", forward)])
     if to is None:
-        shift = offset @ _floor_axes(scene.camera)
-        return _each(scene, id, lambda spec, box: (spec, replace(box, centre=box.centre + shift)))
+        shift = offset @ floor_axes(scene.camera)
+        return each(scene, select(scene, id), lambda spec, box: (spec, replace(box, centre=box.centre + shift)))
     if np.any(offset):
         raise ValueError("move got both `to` and an offset; expected one: `to` is a place, the others are a way")
     if len(select(scene, id)) > 1:
         raise ValueError(f"`to` is one place, but {id!r} matches several objects; name one, as in 'lamp#1'")
-    place = _from_camera(scene.camera, vector("to", to, 3))
-    return _each(scene, id, lambda spec, box: (spec, replace(box, centre=place)))
+    place = from_camera(vector("to", to, 3), scene.camera)
+    return each(scene, select(scene, id), lambda spec, box: (spec, replace(box, centre=place)))
 
 
 def rotate(scene: WorldScene, id: Names, yaw: Any = 0.0, pitch: Any = 0.0, roll: Any = 0.0) -> WorldScene:
@@ -119,7 +110,7 @@ def rotate(scene: WorldScene, id: Names, yaw: Any = 0.0, pitch: Any = 0.0, roll:
         quat = quat_multiply(quat_multiply(turn, box.quat_wxyz), quat_multiply(own_x, own_y))
         return spec, replace(box, quat_wxyz=canonical_quat(quat))
 
-    return _each(scene, id, turned)
+    return each(scene, select(scene, id), turned)
 
 
 def resize(
@@ -143,7 +134,7 @@ def resize(
         own = [now if side is None else side for side, now in zip(sides, box.extent, strict=True)]
         return spec, _standing(box, np.array(own))
 
-    return _each(scene, id, resized)
+    return each(scene, select(scene, id), resized)
 
 
 def _standing(box: Box, extent: np.ndarray) -> Box:
@@ -174,7 +165,7 @@ def restore(scene: WorldScene, id: Names | None = None) -> WorldScene:
 
 
 def duplicate(scene: WorldScene, id: Names, right: Any = None, forward: Any = 0.0) -> WorldScene:
-    axes = _floor_axes(scene.camera)
+    axes = floor_axes(scene.camera)
     for index in select(scene, id):
         spec = scene.objects[index]
         beside = float(np.ptp(box_of(spec).corners @ axes[0])) + BESIDE_GAP_M
@@ -185,12 +176,12 @@ def duplicate(scene: WorldScene, id: Names, right: Any = None, forward: Any = 0.
 
 
 def insert(scene: WorldScene, object: ObjectSpec, at: Any = None) -> WorldScene:
-    spec = _checked(object)
+    spec = checked(object)
     if at is None:
         return _added(scene, spec)
     box = box_of(spec)
     if not isinstance(at, Mapping):
-        centre = _from_camera(scene.camera, vector("at", at, 3))
+        centre = from_camera(vector("at", at, 3), scene.camera)
         return _added(scene, with_box(spec, replace(box, centre=centre)))
     unknown = set(at) - {"right", "up", "forward"}
     if unknown or not at:
@@ -199,26 +190,26 @@ def insert(scene: WorldScene, object: ObjectSpec, at: Any = None) -> WorldScene:
         )
     right, up, forward = (number(f"at[{name!r}]", at.get(name, 0.0)) for name in ("right", "up", "forward"))
     below = np.array([*scene.camera.position[:2], 0.0])
-    centre = below + np.array([right, up + box.height_m() / 2, forward]) @ _floor_axes(scene.camera)
+    centre = below + np.array([right, up + box.height_m() / 2, forward]) @ floor_axes(scene.camera)
     return _added(scene, with_box(spec, replace(box, centre=centre)))
 
 
 def _added(scene: WorldScene, spec: ObjectSpec) -> WorldScene:
-    _check_ahead(spec.id, box_of(spec), scene.camera)
+    check_ahead(spec.id, box_of(spec), scene.camera)
     named = replace(spec, id=new_id(spec.category, [o.id for o in (*scene.objects, *scene.removed)]))
     return scene.replace(objects=(*scene.objects, named))
 
 
 def swap(scene: WorldScene, id: Names, object: ObjectSpec) -> WorldScene:
-    other = _checked(object)
+    other = checked(object)
     extent = box_of(other).extent
-    return _each(scene, id, lambda spec, box: (replace(other, id=spec.id), _standing(box, extent)))
+    return each(scene, select(scene, id), lambda spec, box: (replace(other, id=spec.id), _standing(box, extent)))
 
 
 def paint(scene: WorldScene, id: Names, object: ObjectSpec) -> WorldScene:
     """The box stays; the category is the other's, since the catalogue builds by it (a latent keeps its label)."""
-    other = _checked(object)
-    return _each(scene, id, lambda spec, box: (replace(other, id=spec.id), box))
+    other = checked(object)
+    return each(scene, select(scene, id), lambda spec, box: (replace(other, id=spec.id), box))
 
 
 def lit(scene: WorldScene, id: Names, on: bool) -> WorldScene:
@@ -266,57 +257,9 @@ def with_background(scene: WorldScene, room: WorldScene) -> WorldScene:
 
 VERBS: dict[str, Callable[..., WorldScene]] = {
     verb.__name__: verb
-    for verb in (move, rotate, resize, remove, restore, only, duplicate, insert, swap, paint, lit)
-} | {"with_focal": with_focal, "with_background": with_background}  # fmt: skip
+    for verb in (
+        move, rotate, resize, remove, restore, only, duplicate, insert, swap, paint,
+        lit, with_focal, with_background,
+    )
+}  # fmt: skip
 _SIGNATURES = {name: inspect.signature(verb) for name, verb in VERBS.items()}
-
-
-def _each(scene: WorldScene, id: Names, change: Callable[[ObjectSpec, Box], tuple[ObjectSpec, Box]]) -> WorldScene:
-    """The room with every object that `id` names changed, and its box."""
-    objects = list(scene.objects)
-    for index in select(scene, id):
-        spec, box = change(objects[index], box_of(objects[index]))
-        _check_box(spec.id, box)
-        _check_ahead(spec.id, box, scene.camera)
-        objects[index] = with_box(spec, box)
-    return scene.replace(objects=tuple(objects))
-
-
-def _check_ahead(name: str, box: Box, camera: Camera) -> None:
-    depth = float(to_camera(box.centre, camera)[2])
-    if depth < MIN_DEPTH_M:
-        raise ValueError(f"{name} would be at depth {depth:.3g} m; expected >= {MIN_DEPTH_M} m, in front of the camera")
-
-
-def _check_box(name: str, box: Box) -> None:
-    sides = " x ".join(f"{side:.4g}" for side in box.extent)
-    if np.any(box.extent < MIN_SIZE_M):
-        raise ValueError(f"{name} would measure {sides} m; expected every side >= {MIN_SIZE_M} m: give larger ones")
-    if max(box.extent.max(), np.abs(box.centre).max()) > MAX_LENGTH_M:
-        raise ValueError(
-            f"{name} would measure {sides} m at {box.centre.tolist()}; expected no length over {MAX_LENGTH_M:g} m"
-        )
-
-
-def _checked(spec: Any) -> ObjectSpec:
-    """The object, if it can stand in a room. Raises ValueError, or KeyError for an unknown category."""
-    if not isinstance(spec, ObjectSpec):
-        raise ValueError(f"object: got {type(spec).__name__}; expected an ObjectSpec (`edit_from_json` reads one back)")
-    vector(f"position of {spec.id}", spec.position, 3)
-    quat = vector(f"quat_wxyz of {spec.id}", spec.quat_wxyz, 4)
-    if abs(float(np.linalg.norm(quat)) - 1) > 1e-3:
-        raise ValueError(f"quat_wxyz of {spec.id} is {quat.tolist()}; expected a unit quaternion (w, x, y, z)")
-    vector(f"scale of {spec.id}", spec.scale, 3)
-    _check_box(spec.id, box_of(spec))
-    return spec
-
-
-def _floor_axes(camera: Camera) -> np.ndarray:
-    """Rows right, up, forward `[3, 3]` of the floor as the camera sees it, in the world."""
-    c, s = np.cos(camera.yaw_rad), np.sin(camera.yaw_rad)
-    return np.array([[c, s, 0.0], [0.0, 0.0, 1.0], [-s, c, 0.0]])
-
-
-def _from_camera(camera: Camera, point: np.ndarray) -> np.ndarray:
-    """A point `[3]` of the camera frame in the world."""
-    return np.asarray(camera.position) + point @ world_to_camera(camera)

@@ -13,8 +13,10 @@ from anchorgen.world.boxes import mesh_size
 from anchorgen.world.camera import box_in_camera
 from anchorgen.world.types import ObjectSpec, WorldScene
 
+Names = str | Sequence[str]
 
-def select(scene: WorldScene, id: str | Sequence[str]) -> tuple[int, ...]:
+
+def select(scene: WorldScene, id: Names) -> tuple[int, ...]:
     """Indices into `scene.objects` of what `id` names: an id, a label, a group, "label#2", or a list of these.
 
     Raises:
@@ -30,6 +32,14 @@ def select(scene: WorldScene, id: str | Sequence[str]) -> tuple[int, ...]:
         return select_slots(names, views)
     except SelectionError as error:
         raise KeyError(str(error)) from None
+
+
+def select_one(scene: WorldScene, id: Names) -> int:
+    """The index of the one object that `id` names. Raises KeyError if it names none, or several."""
+    found = select(scene, id)
+    if len(found) != 1:
+        raise KeyError(f"{id!r} matches {len(found)} objects; expected one: an id of {[o.id for o in scene.objects]}")
+    return found[0]
 
 
 def _view(scene: WorldScene, index: int, spec: ObjectSpec, ordered: bool) -> ObjectView:
