@@ -159,6 +159,9 @@ def test_edits_are_json(room, other):
         {"verb": "insert", "object": guest, "at": {"right": np.float64(0.2), "forward": 2}},
         {"verb": "swap", "id": ["bed"], "object": guest},
         {"verb": "with_background", "room": refurnish(room, 2)},
+        {"verb": "restyle", "id": guest.category, "source": [guest]},
+        {"verb": "restyle", "id": ["bed", "lamp"], "source": other},
+        {"verb": "align", "id": "everything", "to": "bed-0", "by": "front"},
         {"verb": "resize", "id": "bed", "factors": np.array([1.0, 2.0, 0.5])},
     ]
     for edit in edits:

@@ -15,6 +15,7 @@ import numpy as np
 from anchorgen.geometry import canonical_quat, quat_from_axis_angle, quat_multiply
 from anchorgen.scene.edits import number, vector
 from anchorgen.scene.validate import new_id
+from anchorgen.world.arranging import align, place_on, snap_to_floor
 from anchorgen.world.boxes import UP, Box, box_of, with_box
 from anchorgen.world.camera import floor_axes, from_camera
 from anchorgen.world.changes import check_ahead, checked, each
@@ -37,12 +38,15 @@ def apply_edit(scene: WorldScene, edit: Edit) -> WorldScene:
         edit: `verb` and its arguments. What has an `id` takes an id, a label, a group ("lamp" is every kind of lamp),
             "label#2" or a list of these, and acts on all that match.
             move: right, up, forward (metres along the floor as the camera sees it), or to (box centre, camera frame).
+            place_on: other (one object), right, forward (metres from over its centre). snap_to_floor.
+            align: by ("left", "centre", "right", "front", "middle", "back", "bottom", "top" or "yaw"), to (one object; by
+            default the first that `id` finds).
             rotate: yaw, pitch, roll (degrees). resize: factor, factors, or any of width, depth, height in metres.
             remove; only; duplicate: right, forward; lit: on (lamps; there is no such verb for latents).
             insert: object (an ObjectSpec in this room's world frame, see `brought`), at (right, up, forward in metres
             from the floor below the camera, or a box centre in the camera frame).
             restore: id of what was removed (all of it without one).
-            swap, paint: object (an ObjectSpec).
+            swap, paint: object (an ObjectSpec). restyle: source (ObjectSpecs, or a WorldScene for all of its objects).
             with_focal: fx, fy. with_background: room (a WorldScene of this shell).
 
     Raises:
@@ -212,6 +216,27 @@ def paint(scene: WorldScene, id: Names, object: ObjectSpec) -> WorldScene:
     return each(scene, select(scene, id), lambda spec, box: (replace(other, id=spec.id), box))
 
 
+def restyle(scene: WorldScene, id: Names, source: WorldScene | Sequence[ObjectSpec]) -> WorldScene:
+    """Paints each with its counterpart, see `scene.objects.restyle`."""
+    if not isinstance(source, (WorldScene, list, tuple)):
+        raise ValueError(f"source: got {type(source).__name__}; expected a WorldScene, or a list of ObjectSpecs")
+    others = [checked(other) for other in (source.objects if isinstance(source, WorldScene) else source)]
+    return each(scene, select(scene, id), lambda spec, box: (replace(_counterpart(spec, box, others), id=spec.id), box))
+
+
+def _counterpart(spec: ObjectSpec, box: Box, others: Sequence[ObjectSpec]) -> ObjectSpec:
+    """Of the same category, else of the same group (last word); of several, the nearest in size."""
+    same = [other for other in others if other.category == spec.category]
+    alike = same or [other for other in others if other.category.split()[-1] == spec.category.split()[-1]]
+    if not alike:
+        there = ", ".join(sorted({other.category for other in others})) or "no object"
+        raise ValueError(
+            f"{spec.id} ({spec.category}) has no counterpart in the source, which has {there}; expected one of the same "
+            "category or group: leave it out, or `paint` it"
+        )
+    return min(alike, key=lambda other: float(np.sum(np.log(box_of(other).extent / box.extent) ** 2)))
+
+
 def lit(scene: WorldScene, id: Names, on: bool) -> WorldScene:
     if not isinstance(on, (bool, np.bool_)):
         raise ValueError(f"on: got {on!r}; expected True or False")
@@ -258,8 +283,8 @@ def with_background(scene: WorldScene, room: WorldScene) -> WorldScene:
 VERBS: dict[str, Callable[..., WorldScene]] = {
     verb.__name__: verb
     for verb in (
-        move, rotate, resize, remove, restore, only, duplicate, insert, swap, paint,
-        lit, with_focal, with_background,
+        move, place_on, snap_to_floor, align, rotate, resize, remove, restore, only, duplicate, insert, swap, paint,
+        restyle, lit, with_focal, with_background,
     )
 }  # fmt: skip
 _SIGNATURES = {name: inspect.signature(verb) for name, verb in VERBS.items()}

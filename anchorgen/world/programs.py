@@ -12,7 +12,11 @@ from anchorgen.scene.steps import Step
 from anchorgen.world.edits import Edit
 from anchorgen.world.types import ObjectSpec, WorldScene
 
-_PROGRAM_VERBS = ("move", "rotate", "resize", "remove", "restore", "only", "duplicate", "with_focal")
+_PROGRAM_VERBS = (
+    "move", "place_on", "snap_to_floor", "align", "rotate", "resize", "remove", "restore", "only", "duplicate",
+    "with_focal",
+)  # fmt: skip
+_NAMES = {"place_on": ("id", "other"), "align": ("id", "to"), "with_focal": ()}  # of other verbs: `id` alone
 
 
 def edit_to_json(edit: Edit) -> dict[str, Any]:
@@ -27,6 +31,14 @@ def edit_from_json(value: Mapping[str, Any]) -> dict[str, Any]:
         edit["object"] = ObjectSpec.from_json(edit["object"], "object")
     if isinstance(edit.get("room"), Mapping):
         edit["room"] = WorldScene.from_json(edit["room"])
+    source = edit.get("source")
+    if isinstance(source, Mapping):
+        edit["source"] = WorldScene.from_json(source)
+    if isinstance(source, list):
+        edit["source"] = [
+            ObjectSpec.from_json(item, f"source[{i}]") if isinstance(item, Mapping) else item
+            for i, item in enumerate(source)
+        ]
     return edit
 
 
@@ -36,22 +48,29 @@ def program(history: Sequence[Step]) -> list[dict[str, Any]]:
     `anchor`, `release` and `complete` change no picture and are left out.
 
     Raises:
-        ValueError: a step that holds latents (insert, swap, paint, with_background), or names a slot by its number; the
-            message says which.
+        ValueError: a step that holds latents (insert, swap, paint, restyle, with_background), or names a slot by its
+            number, or aligns with whatever comes first after a `restore`; the message says which.
     """
-    edits = []
+    edits, restored = [], False
     for count, step in enumerate(history, 1):
         if step.verb in ("anchor", "release", "complete"):
             continue
         if step.verb not in _PROGRAM_VERBS:
             raise ValueError(f"step {count} is {step.verb}, which has no room to take from; expected {_PROGRAM_VERBS}")
-        arguments = dict(step.arguments)
-        id = arguments.pop("selector", None)
-        names = id if isinstance(id, list) else [id]
-        if step.verb != "with_focal" and not all(isinstance(name, str) for name in names):
-            raise ValueError(f"step {count}, {step.verb}, selects {id!r}; expected ids or labels, not slot numbers")
-        edits.append({"verb": step.verb, **({} if id is None else {"id": id}), **arguments})
+        arguments = {"id" if name == "selector" else name: value for name, value in step.arguments.items()}
+        for name in _NAMES.get(step.verb, ("id",)):
+            _check_names(f"step {count}, {step.verb},", arguments.get(name))
+        # A slot comes back at its place, an object of a room at the end: which of them is the first may differ.
+        if step.verb == "align" and restored and arguments.get("to") is None:
+            raise ValueError(f"step {count}, align, goes by the first object in order after a restore; expected `to`")
+        restored |= step.verb == "restore"
+        edits.append({"verb": step.verb, **arguments})
     return edits
+
+
+def _check_names(what: str, id: Any) -> None:
+    if id is not None and not all(isinstance(name, str) for name in (id if isinstance(id, list) else [id])):
+        raise ValueError(f"{what} selects {id!r}; expected ids or labels, not slot numbers")
 
 
 def _plain(value: Any) -> Any:
