@@ -68,7 +68,9 @@ class PanelsHost:
         self.plan, self.shelf = PlanView(), LibraryShelf(library, scene.latent_space)
         self._wire()
         left = ipywidgets.VBox([self.panel, self.inspector], layout={"flex": "0 0 auto"})
-        self.box = ipywidgets.HBox([left, self.plan, self.shelf], layout={"align_items": "flex-start"})
+        self.box = ipywidgets.HBox(
+            [left, self.plan, self.shelf], layout={"align_items": "flex-start", "flex_flow": "row wrap"}
+        )
         self.show()
 
     def _wire(self) -> None:

@@ -2,95 +2,38 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from editor_page import EditorPage
-from jupyter_lab import BROWSER_ARGUMENTS, running_jupyter_lab, write_notebook
+from panels_page import num_requests, opened_panels, place_on_plan, take_screenshot
 
-pytestmark = [pytest.mark.browser]
-
-CELL = """
-from fake_pipeline import make_room
-from panels_host import PanelsHost, ShelfLibrary
-library = ShelfLibrary({"room 1": make_room(), "elsewhere": make_room("another-space").only("chair")})
-host = PanelsHost(make_room(), library, "state.json")
-host.box"""
-VIEWPORT = {"width": 1280, "height": 900}
-
-
-@contextlib.contextmanager
-def _opened(browser_path: str, folder: Path, theme: str, app: str) -> Iterator[EditorPage]:
-    """A notebook with the four widgets around one scene, in JupyterLab ("lab/tree") or Notebook 7 ("notebooks")."""
-    from playwright import sync_api as playwright
-
-    with running_jupyter_lab(folder, theme) as lab, playwright.sync_playwright() as driver:
-        write_notebook(lab.folder / "room.ipynb", [CELL])
-        browser = driver.chromium.launch(executable_path=browser_path, args=[*BROWSER_ARGUMENTS])
-        try:
-            page = browser.new_page(viewport=VIEWPORT)
-            errors: list[str] = []
-            page.on("pageerror", lambda error: errors.append(str(error)))
-            page.goto(lab.url(f"{app}/room.ipynb"))
-            page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=90_000)
-            panels = EditorPage(page, lab.folder / "state.json", errors)
-            _show_widgets(panels)
-            yield panels
-        finally:
-            browser.close()
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
 def panels(browser_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EditorPage]:
-    """The widgets in JupyterLab. ANCHORGEN_SCREENSHOTS names a folder for pictures of them."""
-    with _opened(browser_path, tmp_path_factory.mktemp("panels"), "JupyterLab Light", "lab/tree") as panels:
+    """The widgets in JupyterLab."""
+    with opened_panels(browser_path, tmp_path_factory.mktemp("panels"), "JupyterLab Light", "lab/tree") as panels:
         yield panels
-
-
-def _show_widgets(panels: EditorPage, attempts: int = 3) -> None:
-    """Runs the cell; again where a page that is still loading its widgets has lost the output."""
-    from playwright import sync_api as playwright
-
-    for attempt in range(attempts):
-        panels.run_cell(0)
-        try:
-            for test_id in ("anchor-panel", "inspector", "plan-view", "library-shelf"):
-                panels.page.get_by_test_id(test_id).wait_for(timeout=20_000)
-            return
-        except playwright.TimeoutError:
-            if attempt + 1 == attempts:
-                raise
 
 
 def _asked(panels: EditorPage, name: str, count: int = 1) -> list[Any]:
     """The last request of a kind, once there are `count` more than `_mark` saw."""
     goal = panels.seen.get(name, 0) + count  # type: ignore[attr-defined]
-    found = panels.wait_for(lambda s: _count(s, name) >= goal, f"{count} of {name}", 10.0)
+    found = panels.wait_for(lambda s: num_requests(s, name) >= goal, f"{count} of {name}", 10.0)
     panels.page.wait_for_timeout(300)  # one too many would come now
     state = panels.state()
-    assert _count(state, name) == goal, f"{name} was asked for more than {count} times: {state['requests']}"
+    assert num_requests(state, name) == goal, f"{name} was asked for more than {count} times: {state['requests']}"
     assert found is not None
     return [request[1:] for request in state["requests"] if request[0] == name][-1]
-
-
-def _count(state: dict[str, Any], name: str) -> int:
-    return sum(request[0] == name for request in state["requests"])
 
 
 @pytest.fixture
 def _mark(panels: EditorPage) -> None:
     names = ("select", "strength", "visible", "edit", "move", "insert")
-    panels.seen = {name: _count(panels.state(), name) for name in names}  # type: ignore[attr-defined]
-
-
-def _screenshot(panels: EditorPage, name: str) -> None:
-    if folder := os.environ.get("ANCHORGEN_SCREENSHOTS"):
-        panels.page.wait_for_timeout(300)
-        panels.page.screenshot(path=str(Path(folder) / f"{name}.png"))
+    panels.seen = {name: num_requests(panels.state(), name) for name in names}  # type: ignore[attr-defined]
 
 
 @pytest.mark.usefixtures("_mark")
@@ -98,7 +41,7 @@ def test_a_dragged_slider_sends_its_end_value_once(panels: EditorPage) -> None:
     x, y = panels.centre_of("strength-bed-0-appearance")
     slider = panels.page.get_by_test_id("strength-bed-0-appearance").bounding_box()
     panels.drag((slider["x"] + 2, y), slider["width"] * 0.65 - 2, 12, release=False)
-    assert _count(panels.state(), "strength") == panels.seen["strength"], "sent before it was let go"
+    assert num_requests(panels.state(), "strength") == panels.seen["strength"], "sent before it was let go"
     panels.page.mouse.up()
     targets, strength = _asked(panels, "strength")
     assert targets == ["bed-0.appearance"]
@@ -129,7 +72,7 @@ def test_locks_eyes_and_header_buttons(panels: EditorPage) -> None:
     page.get_by_test_id("visible-chair-0").click()
     assert _asked(panels, "visible") == ["chair-0", False]
     page.locator("[data-testid='visible-chair-0'][aria-pressed=false]").wait_for()
-    _screenshot(panels, "panels_light")
+    take_screenshot(panels, "panels_light")
     page.get_by_test_id("visible-chair-0").click()
     assert _asked(panels, "visible", 2) == ["chair-0", True]
     page.get_by_test_id("keep-all").click()
@@ -180,24 +123,18 @@ def test_a_bad_number_stays_marked_until_it_is_given_up(panels: EditorPage, text
     problem = page.get_by_test_id("inspector-problem")
     problem.filter(has_text=reason).wait_for(timeout=10_000)
     assert field.input_value() == text and field.get_attribute("aria-invalid") == "true"
-    _screenshot(panels, "refused_light")
+    take_screenshot(panels, "refused_light")
     field.press("Escape")
     problem.wait_for(state="hidden")
     assert field.input_value() == "0.65" and field.get_attribute("aria-invalid") is None
-    assert _count(panels.state(), "edit") == panels.seen["edit"]
-
-
-def _on_plan(panels: EditorPage, object_id: str) -> tuple[float, float]:
-    plan = panels.page.get_by_test_id("plan-view").bounding_box()
-    right, down = panels.state()["places"][object_id]
-    return plan["x"] + right, plan["y"] + down
+    assert num_requests(panels.state(), "edit") == panels.seen["edit"]
 
 
 @pytest.mark.usefixtures("_mark")
 def test_a_click_on_the_plan_selects_and_again_what_lies_behind(panels: EditorPage) -> None:
-    panels.page.mouse.click(*_on_plan(panels, "table lamp-0"))
+    panels.page.mouse.click(*place_on_plan(panels, "table lamp-0"))
     assert _asked(panels, "select") == ["table lamp-0"]
-    panels.page.mouse.click(*_on_plan(panels, "rug-0"))
+    panels.page.mouse.click(*place_on_plan(panels, "rug-0"))
     assert _asked(panels, "select", 2) == ["rug-0"]
     panels.page.keyboard.press("Escape")
     assert _asked(panels, "select", 3) == [""]
@@ -208,17 +145,17 @@ def test_a_click_on_the_plan_selects_and_again_what_lies_behind(panels: EditorPa
 def test_a_drag_on_the_plan_moves_once_also_when_it_leaves_the_plan(panels: EditorPage) -> None:
     before = panels.state()
     zoom = before["zoom"]
-    panels.drag(_on_plan(panels, "chair-0"), 40, -20, release=False)
+    panels.drag(place_on_plan(panels, "chair-0"), 40, -20, release=False)
     panels.page.wait_for_timeout(200)
-    _screenshot(panels, "drag_light")
-    assert _count(panels.state(), "move") == panels.seen["move"]
+    take_screenshot(panels, "drag_light")
+    assert num_requests(panels.state(), "move") == panels.seen["move"]
     panels.page.mouse.up()
     name, right, forward = _asked(panels, "move")
     assert name == "chair-0"
     assert (right, forward) == pytest.approx((40 / zoom, 20 / zoom), abs=1.5 / zoom)
     moved = panels.state()["numbers"]["chair-0"]
     assert moved["right"] - before["numbers"]["chair-0"]["right"] == pytest.approx(right, abs=1e-3)
-    start, plan = _on_plan(panels, "chair-0"), panels.page.get_by_test_id("plan-view").bounding_box()
+    start, plan = place_on_plan(panels, "chair-0"), panels.page.get_by_test_id("plan-view").bounding_box()
     out = plan["x"] - 30 - start[0]
     panels.drag(start, out, 0)
     name, right, _ = _asked(panels, "move", 2)
@@ -228,7 +165,7 @@ def test_a_drag_on_the_plan_moves_once_also_when_it_leaves_the_plan(panels: Edit
 @pytest.mark.usefixtures("_mark")
 def test_keys_on_the_plan_nudge_and_stay_out_of_the_notebook(panels: EditorPage) -> None:
     page = panels.page
-    page.mouse.click(*_on_plan(panels, "rug-0"))
+    page.mouse.click(*place_on_plan(panels, "rug-0"))
     cells = page.locator(".jp-CodeCell").count()
     for key in ("ArrowRight", "ArrowUp", "b"):
         page.keyboard.press(key)
@@ -255,7 +192,7 @@ def test_the_shelf_searches_inserts_and_refuses_other_spaces(panels: EditorPage)
     assert _asked(panels, "insert", 2) == ["room 1/chair-0"]
     page.get_by_test_id("library-item-elsewhere/chair-0").click(force=True)
     page.get_by_test_id("library-problem").filter(has_text="latent space 'another-space'").wait_for()
-    assert _count(panels.state(), "insert") == panels.seen["insert"] + 2
+    assert num_requests(panels.state(), "insert") == panels.seen["insert"] + 2
 
 
 @pytest.mark.usefixtures("_mark")
@@ -271,9 +208,16 @@ def test_a_tile_carries_its_key_when_it_is_dragged(panels: EditorPage) -> None:
             });
         }"""
     )
-    page.get_by_test_id("library-item-room 1/wardrobe-0").drag_to(page.get_by_test_id("plan-view"))
+    page.get_by_test_id("keep-all").scroll_into_view_if_needed()
+    page.mouse.move(*panels.centre_of("library-item-room 1/wardrobe-0"))
+    take_screenshot(panels, "shelf_light")
+    page.mouse.down()
+    x, y = panels.centre_of("plan-view")
+    for k in range(4):
+        page.mouse.move(x + 5 * k, y)
+    page.mouse.up()
     assert page.evaluate("window.droppedKey") == "room 1/wardrobe-0"
-    assert _count(panels.state(), "insert") == panels.seen["insert"]
+    assert num_requests(panels.state(), "insert") == panels.seen["insert"]
 
 
 @pytest.mark.usefixtures("_mark")
@@ -307,32 +251,23 @@ def _plan_pixels(panels: EditorPage) -> str:
     return panels.page.get_by_test_id("plan-view").evaluate("(canvas) => canvas.toDataURL()")
 
 
-def test_the_widgets_work_in_notebook_7_in_the_dark_theme(browser_path: str, tmp_path: Path) -> None:
-    with _opened(browser_path, tmp_path, "JupyterLab Dark", "notebooks") as panels:
-        page = panels.page
-        page.locator("body[data-jp-theme-light=false]").wait_for()
-        page.get_by_test_id("anchor-row-chair-0").locator(".ag-name").click()
-        panels.drag(_on_plan(panels, "chair-0"), 30, 0)
-        panels.wait_for(lambda s: _count(s, "move") == 1, "a move on the plan")
-        page.get_by_test_id("strength-chair-0-layout").focus()
-        page.keyboard.press("End")
-        panels.wait_for(lambda s: s["strength"]["chair-0"]["layout"] == 1, "the layout released")
-        page.get_by_test_id("visible-rug-0").click()
-        panels.wait_for(lambda s: "rug-0" not in s["numbers"], "the rug removed")
-        _screenshot(panels, "panels_dark")
-        colors = [
-            page.locator(selector).first.evaluate("(node, name) => getComputedStyle(node)[name]", name)
-            for selector, name in (
-                (".ag-anchors .ag-name", "color"),
-                (".ag-inspector input", "color"),
-                (".ag-inspector input", "backgroundColor"),
-            )
-        ]
-        name, text, field = (_luminance(color) for color in colors)
-        assert name > 0.5 and text - field > 0.5, f"dark on dark: {colors}"
-        assert panels.errors == []
-
-
-def _luminance(color: str) -> float:
-    parts = [float(part) for part in color[color.index("(") + 1 : -1].split(",")[:3]]
-    return sum(parts) / 3 / 255
+@pytest.mark.usefixtures("_mark")
+def test_the_row_of_an_object_selected_elsewhere_scrolls_into_view(panels: EditorPage) -> None:
+    page, before = panels.page, len(panels.state()["numbers"])
+    page.get_by_test_id("library-search").fill("")
+    tile = page.get_by_test_id("library-item-room 1/chair-0")
+    for k in range(4):
+        tile.click()
+        panels.wait_for(lambda s, k=k: len(s["numbers"]) == before + k + 1, "one more chair")
+    last = list(panels.state()["numbers"])[-1]
+    page.evaluate("document.querySelector('.ag-list').scrollTop = 0")
+    page.get_by_test_id("plan-view").focus()
+    page.keyboard.press("Escape")
+    page.keyboard.press("PageUp")
+    page.keyboard.press("PageUp")
+    panels.wait_for(lambda s: s["selected"] == last, f"{last} selected on the plan")
+    page.wait_for_timeout(300)
+    row, frame = page.get_by_test_id(f"anchor-row-{last}").bounding_box(), page.locator(".ag-list").bounding_box()
+    assert page.evaluate("document.querySelector('.ag-list').scrollTop") > 0
+    assert frame["y"] - 1 <= row["y"] and row["y"] + row["height"] <= frame["y"] + frame["height"] + 1
+    assert panels.errors == []

@@ -80,7 +80,7 @@ class AnchorPanel(PanelWidget):
                 self.scene = scene
                 self.rows, self.shared, self.num_empty = rows, shared, len(unused_slots(scene))
                 self.selected = selected if any(row["id"] == selected for row in rows) else ""
-                self.settled += 1
+                self._settle()
         finally:
             self._showing = False
 

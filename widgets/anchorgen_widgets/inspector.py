@@ -84,7 +84,7 @@ class Inspector(PanelWidget):
             if subject.get("id") != self.refused.get("id"):
                 self.refused, self.problem = {}, ""
             self.subject, self.numbers = subject, numbers
-            self.settled += 1
+            self._settle()
 
     def on_edit(self, handler: Callable[[str, str, float], None]) -> None:
         """Calls `handler(id, name, value)` for a number that the scene takes; `pose_numbers.edited` makes the edit."""
@@ -100,7 +100,7 @@ class Inspector(PanelWidget):
             if edited(self.scene, message["id"], message["name"], value) is not self.scene:
                 self._tell("edit", message["id"], message["name"], value)
         self.refused = {}
-        self.settled += 1
+        self._settle()
 
     def _refuse(self, message: dict[str, Any], error: Exception) -> None:
         self.refused = {key: str(message.get(key, "")) for key in ("id", "name", "text")}

@@ -105,7 +105,7 @@ class LibraryShelf(PanelWidget):
         with self.hold_sync():
             self.library = library
             self.items, self.matches = items, found
-            self.settled += 1
+            self._settle()
 
     def on_insert(self, handler: Callable[[str], None]) -> None:
         """Calls `handler(key)` when a person clicks an object, or presses Enter on it."""
@@ -122,7 +122,7 @@ class LibraryShelf(PanelWidget):
             found = _found(self.library, message["text"])
             with self.hold_sync():
                 self.query, self.matches = message["text"], found
-                self.settled += 1
+                self._settle()
         elif message["type"] == "insert":
             item = next((item for item in self.items if item["key"] == message["key"]), None)
             if item is None:

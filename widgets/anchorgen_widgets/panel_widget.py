@@ -56,7 +56,10 @@ class PanelWidget(anywidget.AnyWidget):
 
     def _refuse(self, message: dict[str, Any], error: Exception) -> None:
         self.problem = str(error) or type(error).__name__
-        self.settled += 1
+        self._settle()
+
+    def _settle(self) -> None:
+        self.set_trait("settled", self.settled + 1)
 
 
 def check_scene(scene: object, widget: str) -> None:

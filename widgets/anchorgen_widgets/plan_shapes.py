@@ -5,6 +5,7 @@ The colours are readable on light and on dark pages; names are white on a dark s
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -17,8 +18,10 @@ from anchorgen_widgets.sheet import Sheet, text_width
 
 GREY: RGB = (128, 128, 128)
 PROBLEM: RGB = (224, 49, 49)
-FONT_PX, NAME_HEIGHT_PX = 11, 15
+FONT_PX, NAME_HEIGHT_PX, SMALL_PX = 11, 15, 40
 _DASH = (4.0, 3.0)
+# Where a name is tried, in halves of its width across and lines down, the nearest place first.
+_NUDGES = sorted(itertools.product((0, -1, 1), range(-6, 7)), key=lambda nudge: 1.5 * abs(nudge[0]) + abs(nudge[1]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,20 +113,29 @@ def _names(layout: PlanLayout, prints: list[Footprint], problems: Collection[str
     size = np.array(layout.size_px, float)
     taken: list[Name] = []
     for one in prints:
-        at = layout.to_px(one.centre)
+        outline, at = layout.to_px(one.outline), layout.to_px(one.centre)
+        if np.ptp(outline[:, 1]) < SMALL_PX:  # its name would hide it
+            at[1] = outline[:, 1].max() + NAME_HEIGHT_PX / 2 + 2
         if not np.all((at > -20) & (at < size + 20)):
             continue
         text = ("! " if one.id in problems else "") + one.name
         text = text if len(text) <= 18 else text[:17] + "…"
         width = text_width(text, FONT_PX) + 8
-        x = float(np.clip(at[0], width / 2 + 2, max(width / 2 + 2, size[0] - width / 2 - 2)))
-        for nudge in (0, -16, 16, -32, 32, -48, 48):
-            y = float(np.clip(at[1] + nudge, NAME_HEIGHT_PX / 2 + 2, size[1] - NAME_HEIGHT_PX / 2 - 2))
+        for across, down in _NUDGES:
+            x, y = _inside(at + [across * width / 2, down * (NAME_HEIGHT_PX + 1)], width, size)
             if all(_apart(name, x, y, width) for name in taken):
                 break
+        else:
+            x, y = _inside(at, width, size)
         plate = darker(PROBLEM, 190) if one.id in problems else darker(one.color)
         taken.append(Name(text, np.array([x, y]), width, plate))
     return list(taken[::-1])
+
+
+def _inside(at: np.ndarray, width: float, size: np.ndarray) -> tuple[float, float]:
+    half = np.array([width / 2 + 2, NAME_HEIGHT_PX / 2 + 2])
+    x, y = np.clip(at, half, np.maximum(half, size - half))
+    return float(x), float(y)
 
 
 def _apart(name: Name, x: float, y: float, width: float) -> bool:

@@ -12,6 +12,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 INK, FAINT, LINE, BRAND, ERROR = "#212121", "#757575", "#d0d0d0", "#2196f3", "#c62828"
 Color = str | tuple[int, ...]
+Place = Sequence[float] | np.ndarray
+Points = Sequence[Sequence[float]] | np.ndarray
 _LACKING = str.maketrans({"×": "x", "…": "...", "“": '"', "”": '"'})  # signs that Pillow's own font lacks
 _ZOOM = 2  # drawn larger and scaled down, since Pillow's lines are not smooth
 
@@ -35,7 +37,7 @@ class Sheet:
 
     def text(
         self,
-        at: Sequence[float],
+        at: Place,
         text: str,
         *,
         color: Color = INK,
@@ -66,21 +68,21 @@ class Sheet:
         edges = (left, top, left + width - 0.5, top + height - 0.5)
         self._draw.rounded_rectangle(_scaled(edges), radius * _ZOOM, fill=fill, outline=outline, width=_ZOOM)
 
-    def polygon(self, points: np.ndarray, fill: Color) -> None:
+    def polygon(self, points: Points, fill: Color) -> None:
         """A filled polygon `[P, 2]`."""
         self._draw.polygon([tuple(point) for point in np.asarray(points) * _ZOOM], fill=fill)
 
     def line(
-        self, points: np.ndarray, color: Color, width_px: float = 1.0, dash: Sequence[float] = (), closed: bool = False
+        self, points: Points, color: Color, width_px: float = 1.0, dash: Sequence[float] = (), closed: bool = False
     ) -> None:
         """A line through points `[P, 2]`; `dash` are lengths on, off."""
-        points = np.asarray(points, float)
+        path = np.asarray(points, float)
         if closed:
-            points = np.concatenate([points, points[:1]])
+            path = np.concatenate([path, path[:1]])
         options: dict[str, Any] = {"fill": color, "width": max(1, round(width_px * _ZOOM))}
         if not dash:
-            self._draw.line([tuple(point) for point in points * _ZOOM], joint="curve", **options)
-        for start, stop in itertools.pairwise(points) if dash else ():
+            self._draw.line([tuple(point) for point in path * _ZOOM], joint="curve", **options)
+        for start, stop in itertools.pairwise(path) if dash else ():
             length = max(float(np.linalg.norm(stop - start)), 1e-6)
             for begin in np.arange(0.0, min(length, 1e4), sum(dash)):
                 ends = [begin, min(begin + dash[0], length)]
@@ -88,7 +90,7 @@ class Sheet:
                     [tuple(point) for point in (start + np.outer(ends, stop - start) / length) * _ZOOM], **options
                 )
 
-    def dot(self, at: Sequence[float], radius: float, fill: Color) -> None:
+    def dot(self, at: Place, radius: float, fill: Color) -> None:
         """A disc."""
         x, y = at
         self._draw.ellipse(_scaled((x - radius, y - radius, x + radius, y + radius)), fill=fill)
@@ -113,5 +115,5 @@ def _font(size: int) -> Any:
     return ImageFont.load_default(size)
 
 
-def _scaled(values: Sequence[float]) -> tuple[float, ...]:
+def _scaled(values: Place) -> tuple[float, ...]:
     return tuple(float(value) * _ZOOM for value in values)

@@ -130,10 +130,19 @@ function listenToRowKeys(list, model, select) {
   });
 }
 
+// Within the list only: scrollIntoView would scroll the page as well.
+function scrollTo(list, row) {
+  const above = row.offsetTop - list.offsetTop - list.scrollTop;
+  const below = above + row.offsetHeight - list.clientHeight;
+  if (above < 0) list.scrollTop += above;
+  else if (below > 0) list.scrollTop += below;
+}
+
 function render({ model, el }) {
   el.classList.add("ag-small", "ag-anchors");
   const rows = new Map();
   let settled = -1;
+  let inView = "";
   const select = (id, focuses) => {
     if (id !== model.get("selected")) {
       model.set("selected", id);
@@ -177,6 +186,8 @@ function render({ model, el }) {
     setText(panel.shared.empty.name, `${count} ${SHARED.empty}`);
     panel.shared.empty.bar.input.disabled = !count;
     showProblem();
+    if (selected !== inView && rows.has(selected)) scrollTo(panel.list, rows.get(selected).node);
+    inView = selected;
     root.classList.toggle("ag-scrolls", panel.list.scrollHeight > panel.list.clientHeight);
   }
 
