@@ -269,5 +269,10 @@ def test_the_row_of_an_object_selected_elsewhere_scrolls_into_view(panels: Edito
     page.wait_for_timeout(300)
     row, frame = page.get_by_test_id(f"anchor-row-{last}").bounding_box(), page.locator(".ag-list").bounding_box()
     assert page.evaluate("document.querySelector('.ag-list').scrollTop") > 0
+    rows_end, foot_end = (
+        page.get_by_test_id(f"strength-{name}").evaluate("(bar) => bar.getBoundingClientRect().right")
+        for name in (f"{last}-presence", "camera")
+    )
+    assert rows_end == pytest.approx(foot_end, abs=1), "the columns are out of line while the rows scroll"
     assert frame["y"] - 1 <= row["y"] and row["y"] + row["height"] <= frame["y"] + frame["height"] + 1
     assert panels.errors == []

@@ -188,7 +188,7 @@ function render({ model, el }) {
     showProblem();
     if (selected !== inView && rows.has(selected)) scrollTo(panel.list, rows.get(selected).node);
     inView = selected;
-    root.classList.toggle("ag-scrolls", panel.list.scrollHeight > panel.list.clientHeight);
+    root.style.setProperty("--ag-scrollbar", `${panel.list.offsetWidth - panel.list.clientWidth}px`);
   }
 
   listenToRowKeys(panel.list, model, select);
