@@ -32,7 +32,7 @@ def opened_panels(browser_path: str, folder: Path, theme: str, app: str) -> Iter
             page = browser.new_page(viewport=VIEWPORT)
             errors: list[str] = []
             page.on("pageerror", lambda error: errors.append(str(error)))
-            page.goto(lab.url(f"{app}/room.ipynb"))
+            page.goto(lab.url(f"{app}/room.ipynb"), timeout=90_000)  # a busy machine
             page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=90_000)
             panels = EditorPage(page, lab.folder / "state.json", errors)
             show_widgets(panels)
