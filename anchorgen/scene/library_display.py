@@ -7,19 +7,18 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from anchorgen.scene.thumbnails import THUMBNAIL_PX
-
 if TYPE_CHECKING:
     from anchorgen.scene.library import Library, LibraryItem
 
 MAX_SHOWN = 60
+_WIDTH_PX = 108  # wide enough for a size; the pictures are stretched a little
 
 _TILE = (
-    f"width:{THUMBNAIL_PX}px;padding:6px;border:1px solid rgba(128,128,128,.3);border-radius:6px;"
+    f"width:{_WIDTH_PX}px;padding:6px;border:1px solid rgba(128,128,128,.3);border-radius:6px;"
     "background:rgba(128,128,128,.08)"
 )
-_PICTURE = f"width:{THUMBNAIL_PX}px;height:{THUMBNAIL_PX}px;border-radius:4px;background:rgba(128,128,128,.16)"
-_LINE = "overflow:hidden;text-overflow:ellipsis;white-space:nowrap;line-height:15px"
+_PICTURE = f"width:{_WIDTH_PX}px;height:{_WIDTH_PX}px;border-radius:4px;background:rgba(128,128,128,.16)"
+_LINE = "overflow:hidden;text-overflow:ellipsis;white-space:nowrap;line-height:15px;font-size:11px"
 
 
 def library_text(library: Library) -> str:
@@ -62,7 +61,7 @@ def _tile(item: LibraryItem) -> str:
     else:
         centred = "display:flex;align-items:center;justify-content:center"
         picture = f'<div style="{_PICTURE};{centred}"><span style="opacity:.6">no picture</span></div>'
-    lines = [f'<div style="{_LINE};font-weight:600;margin-top:5px">{escape(item.key)}</div>']
+    lines = [f'<div style="{_LINE};font-size:12px;font-weight:600;margin-top:5px">{escape(item.key)}</div>']
     lines += [f'<div style="{_LINE};font-variant-numeric:tabular-nums">{_size(item, "×")} m</div>']
     lines += [f'<div style="{_LINE};opacity:.7">{escape(item.source)}</div>'] if item.source else []
     return f'<div title="{escape(repr(item))}" style="{_TILE}">{picture}{"".join(lines)}</div>'
