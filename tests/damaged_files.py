@@ -137,7 +137,7 @@ def hostile_texts(good: bytes) -> Iterator[bytes]:
     for filler in (b"[],", b"{},", b"1.5,", b'"ab",', b'{"a":"bcd"},'):
         yield (
             b'{"format_version":1,"kind":"scene","slots":['
-            + filler * (1_000_000 // len(re.findall(rb"[\[{,]", filler)))
+            + filler * (500_000 // len(re.findall(rb"[\[{,]", filler)))
             + b"0]}"
         )
         yield b"[" + filler * ((31 << 20) // len(filler)) + b"0]"
@@ -169,9 +169,9 @@ def main(kind: str, num_examples: int, folder: Path) -> None:
         assert read(path) is not None
         before, worst, refused = peak_bytes(), 0.0, 0
         for file in itertools.chain((_damaged(good, rng, path) for _ in range(num_examples)), sorted(folder.iterdir())):
-            start = time.perf_counter()
+            start = time.process_time()
             refused += read(file) is None
-            worst = max(worst, time.perf_counter() - start)
+            worst = max(worst, time.process_time() - start)
         print(json.dumps({"refused": refused, "worst_seconds": worst, "extra_bytes": peak_bytes() - before}))
 
 

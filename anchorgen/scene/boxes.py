@@ -98,7 +98,7 @@ class Boxes:
 
 def boxes_of(scene: SceneLatent, frame: str) -> Boxes:
     """The present objects of `scene`, by slot, in `frame`."""
-    slots = np.flatnonzero(scene.presence)
+    slots = np.flatnonzero(scene.presence).tolist()
     labels, ids = ([names[slot] for slot in slots] for names in (scene.labels, scene.ids))
     arrays = (np.asarray(getattr(scene, name)[slots], float) for name in ("translation", "quat_wxyz", "scale"))
     return Boxes("opencv", *arrays, labels=labels, ids=ids).to(frame)

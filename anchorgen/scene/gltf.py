@@ -68,8 +68,8 @@ def gltf_of(scene: SceneLatent, floor_grid: bool) -> tuple[dict[str, Any], bytes
     points, normals, indices = _unit_cube()
     attributes = {"POSITION": accessor(points, _ARRAY_BUFFER), "NORMAL": accessor(normals, _ARRAY_BUFFER)}
     cube = {"attributes": attributes, "indices": accessor(indices, _ELEMENT_BUFFER), "mode": _TRIANGLES}
-    slots = np.flatnonzero(scene.presence)
-    materials = [_material(scene.ids[slot], slot_color(int(slot))) for slot in slots]
+    slots = np.flatnonzero(scene.presence).tolist()
+    materials = [_material(scene.ids[slot], slot_color(slot)) for slot in slots]
     meshes = [{"name": scene.ids[slot], "primitives": [{**cube, "material": i}]} for i, slot in enumerate(slots)]
     nodes = [_room(scene), {"name": "camera", "camera": 0}, *_box_nodes(scene)]
     if floor_grid:

@@ -19,8 +19,8 @@ from anchorgen.scene.latent import SceneLatent
 from anchorgen.scene.object_view import array_from_json, array_to_json
 from anchorgen.scene.safetensors_file import Metadata, Tensors, damage_reported, migrated
 
-# Python spends up to 140 bytes on a comma or bracket of a text; the longest history has about as many.
-MAX_JSON_VALUES = 1 << 20
+# Python spends up to 140 bytes on each comma or bracket of a text; a file's history has fewer, unless it is all digits.
+MAX_JSON_VALUES = 1 << 19
 
 _OF_SLOT = {"translation": 3, "quat_wxyz": 4, "scale": 3}
 _OF_SCENE = {"focal": 2, "up": 3, "floor": None}
@@ -83,7 +83,10 @@ def _short(number: Any) -> float:
 def _parsed(text: str | bytes) -> Any:
     if len(text) > SCENE_FORMAT.max_bytes:
         raise SceneFileError(f"the JSON has {len(text)} bytes; expected at most {SCENE_FORMAT.max_bytes >> 20} MiB")
-    num_values = sum(text.count(mark) for mark in ((",", "[", "{") if isinstance(text, str) else (b",", b"[", b"{")))
+    if isinstance(text, str):
+        num_values = sum(text.count(mark) for mark in (",", "[", "{"))
+    else:
+        num_values = sum(text.count(mark) for mark in (b",", b"[", b"{"))
     if num_values > MAX_JSON_VALUES:
         raise SceneFileError(f"the JSON has about {num_values} values; expected a scene of at most {MAX_JSON_VALUES}")
     return json.loads(text)
@@ -112,7 +115,7 @@ def _one_scene(value: Mapping[str, Any], prefix: str) -> tuple[Tensors, Metadata
         raise SceneFileError(f"slots is {str(slots)[:40]}; expected a list of 1 to {MAX_SLOTS} slots")
     if not all(isinstance(slot["presence"], bool) for slot in slots):
         raise SceneFileError("the presence of a slot must be true or false")
-    tensors = {"presence": np.array([slot["presence"] for slot in slots], np.uint8)}
+    tensors: Tensors = {"presence": np.array([slot["presence"] for slot in slots], np.uint8)}
     for name, size in _OF_SLOT.items():
         tensors[name] = np.array([_numbers(name, slot[name], size) for slot in slots], np.float32)
     for factor in FACTORS:

@@ -32,7 +32,7 @@ _OF_BYTES = ("thumbnails", "items")
 
 def save_items(items: Sequence[LibraryItem], path: str | os.PathLike[str]) -> None:
     """See `Library.save`."""
-    tensors = {
+    tensors: Tensors = {
         name: np.array([getattr(item, name) for item in items], np.float32).reshape(len(items), *row)
         for name, row in _ROWS.items()
     }
@@ -113,7 +113,8 @@ def _check_contents(tensors: Tensors) -> None:
             f"the library has {num_items} items and {tensors['items'].nbytes} bytes of names; expected at most "
             f"{MAX_ITEMS} items and {MAX_ITEMS_BYTES >> 20} MiB: split it"
         )
-    for name, array in tensors.items():
+    for name in sorted(tensors, key=lambda name: name != "translation"):  # which counts the items: blame it first
+        array = tensors[name]
         dtype = np.uint8 if name in _OF_BYTES else np.float32
         known = name in _ROWS or name == "appearance" or name in _OF_BYTES
         shape = (num_items, *_ROWS[name]) if name in _ROWS else (array.size,)
