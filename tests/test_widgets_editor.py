@@ -235,6 +235,9 @@ def test_what_collides_is_marked(editor: SceneEditor) -> None:
     marked = {box["id"] for box in editor.view.overlay.boxes if box["problem"]}
     assert {"chair-0", "wardrobe-0"} <= marked
     assert {"chair-0", "wardrobe-0"} <= editor._panels.plan.problems
+    assert "chair-0" in editor._controls._problems.value
+    editor.session.undo()
+    assert editor._controls._problems.layout.display == "none"
 
 
 def test_a_scene_set_in_code_is_one_undo_step_and_shows(editor: SceneEditor) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 
 import ipywidgets
 
 from anchorgen_widgets.building import button, close_all, with_class
 from anchorgen_widgets.events import SessionEvent
 
+MAX_PROBLEMS = 3
 KEYS = (
     "drag: move · Shift+drag: lift · ring: turn · dots: size · Ctrl: snap · click again: the one behind · Tab: next · "
     "arrows, Q, E: nudge · D: duplicate · Delete: remove · Esc: cancel · Ctrl+Z: undo · O or right drag: look around · "
@@ -50,8 +52,10 @@ class EditorControls:
         status_row = with_class(ipywidgets.HBox([self._progress, self._status]), "ag-status")
         self._error_row = with_class(ipywidgets.HBox([self._error, self.dismiss]), "ag-error")
         self._error_row.layout.display = "none"
+        self._problems = with_class(ipywidgets.HTML(), "ag-problems")
+        self._problems.layout.display = "none"
         keys = with_class(ipywidgets.HTML(KEYS), "ag-keys")
-        return ipywidgets.VBox([status_row, self._error_row, keys])
+        return ipywidgets.VBox([status_row, self._error_row, self._problems, keys])
 
     def show_steps(self, undo_label: str, redo_label: str, has_selection: bool) -> None:
         """Enables the buttons that can do something now."""
@@ -59,6 +63,12 @@ class EditorControls:
             control.disabled = not label
             control.tooltip = f"{name}: {label}" if label else f"Nothing to {name.lower()}"
         self.duplicate.disabled = self.remove.disabled = not has_selection
+
+    def show_problems(self, texts: Sequence[str]) -> None:
+        """What is wrong with the scene, in words; the picture is drawn all the same."""
+        more = f" … and {len(texts) - MAX_PROBLEMS} more" if len(texts) > MAX_PROBLEMS else ""
+        self._problems.value = "⚠ " + html.escape(" · ".join(texts[:MAX_PROBLEMS]) + more) if texts else ""
+        self._problems.layout.display = "" if texts else "none"
 
     def show_progress(self, event: SessionEvent) -> None:
         """Moves the bar and says what goes on."""

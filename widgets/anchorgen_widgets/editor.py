@@ -74,6 +74,7 @@ class SceneEditor(ipywidgets.VBox):
         super().__init__([self._controls.toolbar, self._body, self._strip, self._controls.footer])
         self.add_class("ag-editor")
         self.layout.width, self.layout.max_width = f"{size + WIDTH_PX + 16}px", "100%"
+        self._problems: dict[str, str] = {}
         self._connect_controls()
         self._connect_view(live)
         self._connect_panels()
@@ -309,7 +310,10 @@ class SceneEditor(ipywidgets.VBox):
         states = session.steps.states
         self._strip.show([s.label for s in states], session.steps.at, [str(s.key) for s in states])
         self._show_thumbnails()
-        self.view.show_scene(session.scene, session.selected, self._problems())
+        findings = [finding for finding in session.scene.check() if finding.kind != "out of view"]
+        self._problems = {name: finding.text for finding in findings for name in finding.ids}
+        self._controls.show_problems([finding.text for finding in findings])
+        self.view.show_scene(session.scene, session.selected, self._problems)
         self._show_choices()
 
     def _show_thumbnails(self) -> None:
@@ -321,11 +325,8 @@ class SceneEditor(ipywidgets.VBox):
 
     def _show_choices(self) -> None:
         session = self.session
-        self._panels.show_scene(session.scene, session.selected, self._problems(), session.to_python())
+        self._panels.show_scene(session.scene, session.selected, self._problems, session.to_python())
         self._controls.show_steps(session.undo_label, session.redo_label, bool(session.selected))
-
-    def _problems(self) -> dict[str, str]:
-        return {name: finding.text for finding in self.scene.check() for name in finding.ids}
 
     def _show_comparison(self, on: bool) -> None:
         start = self.session.picture_of(self.session.steps.states[0].scene)
