@@ -16,7 +16,7 @@ from PIL import Image
 from anchorgen.geometry import box_corners, floor_basis, opencv_to_three, project, quat_opencv_to_three_xyzw
 from anchorgen.scene.latent import SceneLatent
 from anchorgen_widgets import SceneEditor
-from anchorgen_widgets.overlay import joined_module
+from anchorgen_widgets.overlay import SceneOverlay
 
 WAIT_S = 20.0
 
@@ -334,7 +334,7 @@ def test_a_closed_editor_keeps_its_scene_and_leaves_no_widgets() -> None:
 
 
 def test_the_front_end_is_one_module_that_asks_no_network() -> None:
-    module = joined_module()
+    module = str(SceneOverlay._esm)
     assert module.count("export default") == 1
     assert not re.search(r"^\s*import\s", module, re.MULTILINE)
     assert set(re.findall(r"https?://[^\s\"'`]+", module)) == {"http://www.w3.org/2000/svg"}

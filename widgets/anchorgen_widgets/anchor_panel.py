@@ -12,9 +12,9 @@ from anchorgen.scene.anchors import FACTORS
 from anchorgen.scene.latent import SceneLatent
 from anchorgen_widgets.anchor_rows import Target, anchor_rows, anchor_targets, shared_strengths, unused_slots
 from anchorgen_widgets.css_colors import rgb_of
-from anchorgen_widgets.panel_widget import PanelWidget, check_scene, joined_module
+from anchorgen_widgets.front_end import joined_files
+from anchorgen_widgets.panel_widget import PanelWidget, check_scene
 from anchorgen_widgets.sheet import BRAND, FAINT, INK, LINE, Sheet
-from anchorgen_widgets.styles import joined_styles
 
 ROW_PX, BAR_PX, GAP_PX = 24, 46, 4
 SHARED_ROWS = (("camera", "camera"), ("background", "background"), ("empty", "empty slots"))
@@ -38,8 +38,8 @@ class AnchorPanel(PanelWidget):
         scene: the scene that is shown, or None.
     """
 
-    _esm = joined_module(("panel.js", "anchor_panel.js"))
-    _css = joined_styles(("panel.css", "anchor_panel.css"))
+    _esm = joined_files("panel.js", "anchor_panel.js")
+    _css = joined_files("panel.css", "anchor_panel.css")
 
     rows = traitlets.List().tag(sync=True)
     shared = traitlets.Dict({"camera": 0.0, "background": 0.0, "empty": 0.0}).tag(sync=True)

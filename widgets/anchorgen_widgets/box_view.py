@@ -26,7 +26,8 @@ from anchorgen.geometry import (
 from anchorgen.scene.latent import SceneLatent
 from anchorgen.scene.object_view import ObjectView
 from anchorgen_widgets.boxes3d import Boxes3D
-from anchorgen_widgets.names import display_names, slot_hex
+from anchorgen_widgets.css_colors import slot_hex
+from anchorgen_widgets.names import display_names
 from anchorgen_widgets.overlay import SceneOverlay
 
 PoseHandler = Callable[[str, list[float], list[float], list[float], str], None]

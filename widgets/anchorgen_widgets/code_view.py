@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import anywidget
 import traitlets
 
-_STATIC = Path(__file__).parent / "static"
+from anchorgen_widgets.front_end import joined_files
 
 
 class CodeView(anywidget.AnyWidget):
@@ -20,8 +19,8 @@ class CodeView(anywidget.AnyWidget):
         empty: what stands there while there is no code.
     """
 
-    _esm = (_STATIC / "code_view.js").read_text(encoding="utf-8")
-    _css = (_STATIC / "code_view.css").read_text(encoding="utf-8")
+    _esm = joined_files("code_view.js")
+    _css = joined_files("code_view.css")
 
     code = traitlets.Unicode("").tag(sync=True)
     title = traitlets.Unicode("Python").tag(sync=True)

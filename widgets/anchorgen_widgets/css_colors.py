@@ -48,6 +48,11 @@ def hex_of(rgb: RGB) -> str:
     return "#" + "".join(f"{round(part):02x}" for part in rgb)
 
 
+def slot_hex(slot: int) -> str:
+    """`slot_color` as `#rrggbb`: three.js does not read CSS's newer notation."""
+    return hex_of(rgb_of(slot_color(slot)))
+
+
 def darker(rgb: RGB, highest: int = 120) -> RGB:
     """The colour, dark enough for white text: its brightest part is at most `highest`."""
     factor = min(1.0, highest / max(1, *rgb))

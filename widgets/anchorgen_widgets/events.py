@@ -15,7 +15,7 @@ EventKind = Literal[
     "sampled",
     "variations",
     "variation",
-    "library",
+    "step",
     "error",
 ]
 

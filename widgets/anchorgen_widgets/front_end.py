@@ -1,4 +1,4 @@
-"""The JavaScript and CSS of the small widgets, joined from a few files that share one scope: nothing to bundle."""
+"""The JavaScript and CSS of the widgets, each joined from a few files that share one scope: nothing to bundle."""
 
 from __future__ import annotations
 

@@ -10,11 +10,11 @@ from PIL import Image
 
 from anchorgen.scene.latent import SceneLatent
 from anchorgen_widgets.css_colors import object_colors, rgb_of
+from anchorgen_widgets.front_end import joined_files
 from anchorgen_widgets.names import display_names
-from anchorgen_widgets.panel_widget import PanelWidget, check_scene, joined_module
+from anchorgen_widgets.panel_widget import PanelWidget, check_scene
 from anchorgen_widgets.pose_numbers import OBJECT_NUMBERS, camera_numbers, edited, object_numbers
 from anchorgen_widgets.sheet import ERROR, FAINT, LINE, Sheet
-from anchorgen_widgets.styles import joined_styles
 
 ROW_PX = 28
 _MEANINGS = {
@@ -49,8 +49,8 @@ class Inspector(PanelWidget):
         scene: the scene that is shown, or None.
     """
 
-    _esm = joined_module(("panel.js", "inspector.js"))
-    _css = joined_styles(("panel.css", "inspector.css"))
+    _esm = joined_files("panel.js", "inspector.js")
+    _css = joined_files("panel.css", "inspector.css")
 
     subject = traitlets.Dict().tag(sync=True)
     numbers = traitlets.List().tag(sync=True)

@@ -10,9 +10,9 @@ import traitlets
 from PIL import Image
 
 from anchorgen.scene.object_view import ObjectView
-from anchorgen_widgets.panel_widget import PanelWidget, joined_module
+from anchorgen_widgets.front_end import joined_files
+from anchorgen_widgets.panel_widget import PanelWidget
 from anchorgen_widgets.sheet import FAINT, LINE, Sheet
-from anchorgen_widgets.styles import joined_styles
 
 DRAG_TYPE = "application/x-anchorgen-object"
 TILE_PX, CAPTION_PX, GAP_PX, THUMBNAIL_PX = 84, 32, 6, 128
@@ -63,8 +63,8 @@ class LibraryShelf(PanelWidget):
         library: the library that is shown, or None.
     """
 
-    _esm = joined_module(("panel.js", "library_shelf.js"))
-    _css = joined_styles(("panel.css", "library_shelf.css"))
+    _esm = joined_files("panel.js", "library_shelf.js")
+    _css = joined_files("panel.css", "library_shelf.css")
 
     items = traitlets.List().tag(sync=True)
     query = traitlets.Unicode("").tag(sync=True)

@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import anywidget
 import traitlets
 
-_STATIC = Path(__file__).parent / "static"
-_MODULE_FILES = (
-    "box_math.js",
-    "gestures.js",
-    "orbit.js",
-    "overlay.js",
-    "overlay_state.js",
-    "overlay_input.js",
-)
+from anchorgen_widgets.front_end import joined_files
 
-
-def joined_module(names: tuple[str, ...] = _MODULE_FILES) -> str:
-    """The front end as one ES module: files that share a scope, so that nothing has to be bundled."""
-    return "\n".join((_STATIC / name).read_text(encoding="utf-8") for name in names)
+_FILES = ("box_math.js", "gestures.js", "orbit.js", "overlay.js", "overlay_state.js", "overlay_input.js")
 
 
 class SceneOverlay(anywidget.AnyWidget):
@@ -47,8 +35,8 @@ class SceneOverlay(anywidget.AnyWidget):
         webgl: whether the browser has WebGL, found out by the front end.
     """
 
-    _esm = joined_module()
-    _css = (_STATIC / "overlay.css").read_text(encoding="utf-8")
+    _esm = joined_files(*_FILES)
+    _css = joined_files("overlay.css")
 
     size_px = traitlets.List([512, 512]).tag(sync=True)
     focal = traitlets.List([1.0, 1.0]).tag(sync=True)

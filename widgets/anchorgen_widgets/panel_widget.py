@@ -9,9 +9,6 @@ import anywidget
 import traitlets
 
 from anchorgen.scene.latent import SceneLatent
-from anchorgen_widgets.overlay import joined_module
-
-__all__ = ["PanelWidget", "check_scene", "joined_module"]
 
 
 class PanelWidget(anywidget.AnyWidget):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import traitlets
 
-from anchorgen_widgets.panel_widget import PanelWidget, joined_module
-from anchorgen_widgets.styles import joined_styles
+from anchorgen_widgets.front_end import joined_files
+from anchorgen_widgets.panel_widget import PanelWidget
 
 
 class PlanAccess(PanelWidget):
@@ -19,8 +19,8 @@ class PlanAccess(PanelWidget):
         spoken: what it reads out after a change.
     """
 
-    _esm = joined_module(("panel.js", "plan_access.js"))
-    _css = joined_styles(("panel.css", "plan_access.css"))
+    _esm = joined_files("panel.js", "plan_access.js")
+    _css = joined_files("panel.css", "plan_access.css")
 
     description = traitlets.Unicode("floor plan").tag(sync=True)
     spoken = traitlets.Unicode("").tag(sync=True)

@@ -1,6 +1,6 @@
 // Vectors, quaternions, the pinhole camera and boxes, in three.js's camera frame: x right, y up, looking along -z.
 // Lengths are metres. Quaternions are [x, y, z, w]. A box is {t: centre, q: object to camera, s: full extents}.
-// Pixels are [right, down]. These files are joined into one module (overlay.py), so that there is no build step.
+// Pixels are [right, down]. These files are joined into one module (front_end.py), so that there is no build step.
 
 const plus = (a, b) => a.map((x, i) => x + b[i]);
 const minus = (a, b) => a.map((x, i) => x - b[i]);

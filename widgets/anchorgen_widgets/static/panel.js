@@ -1,4 +1,4 @@
-// What the small widgets beside the picture share. These files are joined into one module per widget (overlay.py).
+// What the small widgets beside the picture share. These files are joined into one module per widget (front_end.py).
 
 const SVG = "http://www.w3.org/2000/svg";
 
