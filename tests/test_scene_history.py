@@ -7,7 +7,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from strategies import NUM_EXAMPLES, make_scene, run_program, scenes, verbs
 
@@ -17,6 +17,7 @@ from anchorgen.scene import Anchors, EditError, LatentSpaceError, ObjectView, Sc
 # beartype draws random items while hypothesis builds scenes, which changes nothing here.
 pytestmark = pytest.mark.filterwarnings("ignore:Do not use the .random. module")
 examples = settings(max_examples=NUM_EXAMPLES, deadline=None)
+IS_FULL_CHECK = NUM_EXAMPLES >= 1000
 ROOM = make_scene(9)
 
 
@@ -173,8 +174,12 @@ def test_stored_quaternions_are_canonical_and_keep_their_bits(seed):
     np.testing.assert_array_equal(scene.replace(quat_wxyz=scene.quat_wxyz.copy()).quat_wxyz, scene.quat_wxyz)
 
 
-@settings(max_examples=max(20, NUM_EXAMPLES // 4), deadline=None)
-@given(scenes(), st.lists(verbs(), max_size=50))
+@settings(
+    max_examples=NUM_EXAMPLES if IS_FULL_CHECK else 20,
+    deadline=None,
+    suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow, HealthCheck.large_base_example],
+)
+@given(scenes(), st.lists(verbs(), min_size=50 if IS_FULL_CHECK else 0, max_size=50))
 def test_undo_redo_and_replay_are_exact(scene, program):
     end = run_program(scene, program)
     states, here = [end], end
