@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load, save
+from scipy.stats import spearmanr
 
 from anchorgen.__main__ import main
 from anchorgen.analysis import evaluation_render, evaluation_set
@@ -26,6 +28,7 @@ from anchorgen.analysis.evaluation_set import (
     scene_specification,
     specification,
 )
+from anchorgen.analysis.lamp_light import cell_means, linear_rgb
 from anchorgen.data.splits import split_of
 from anchorgen.world.boxes import box_of
 from anchorgen.world.checks import impossibilities
@@ -252,6 +255,24 @@ def test_light_is_the_mean_of_each_cell_outside_the_lamp():
     np.testing.assert_array_equal(grid[0, 0], 0)
     np.testing.assert_allclose(grid[1, 0], (linear[2, 1] + linear[3, 0] + linear[3, 1]) / 3, rtol=1e-6)
     np.testing.assert_allclose(grid[5, 7], linear[10:12, 14:16].mean((0, 1)), rtol=1e-6)
+
+
+def test_light_of_an_array_that_lies_otherwise_in_memory_is_stored_as_it_is():
+    columns_first = np.random.default_rng(0).random((3, 32, 32)).astype(np.float32).transpose(2, 1, 0)
+    blank = np.zeros((32, 32), np.int16)
+    rendering = Rendering(columns_first.astype(np.uint8), columns_first, blank, columns_first[..., 0], columns_first)
+    grid = light_grid(rendering, np.ones((32, 32), bool))
+    np.testing.assert_allclose(grid[3, 5], columns_first[6:8, 10:12].mean((0, 1)), rtol=1e-6)
+    np.testing.assert_array_equal(load(save({"grid": grid}))["grid"], grid)
+
+
+def test_stored_light_is_that_of_the_pictures():
+    for scene in evaluation_fixture(Path(__file__).parents[1] / FIXTURE):
+        where = ~scene.lamp_mask
+        for light, picture in ((scene.light, scene.before), (scene.light_after, scene.after["remove_lit_lamp"])):
+            shown = cell_means(linear_rgb(picture), where)
+            known = np.isfinite(shown)
+            assert spearmanr(light[known], shown[known]).statistic > 0.95
 
 
 def test_lamp_figures_count_what_gets_darker_and_brighter(folder, fixed):

@@ -10,9 +10,9 @@ from functools import lru_cache
 
 import numpy as np
 
+from anchorgen.analysis.box_rays import box_entry, camera_rays
 from anchorgen.data.splits import FIRST_SEED
-from anchorgen.world.boxes import Box, box_of, mesh_size
-from anchorgen.world.camera import world_to_camera
+from anchorgen.world.boxes import box_of, mesh_size
 from anchorgen.world.checks import HANGING, impossibilities
 from anchorgen.world.edits import Edit, apply_edit, brought, is_lamp
 from anchorgen.world.layout import in_view
@@ -53,25 +53,12 @@ def chosen_edits(scene: WorldScene) -> dict[str, Edit] | None:
 
 def shown_px(scene: WorldScene, size: int = 64) -> np.ndarray:
     """`[M]`: pixels at 128 px in which the box of each object is the nearest."""
-    centre = (np.arange(size) + 0.5) / size - 0.5
-    v, u = np.meshgrid(centre, centre, indexing="ij")
-    fx, fy = scene.camera.focal
-    rays = np.stack([u / fx, v / fy, np.ones_like(u)], -1).reshape(-1, 3) @ world_to_camera(scene.camera)
-    origin = np.asarray(scene.camera.position)
     if not scene.objects:
         return np.zeros(0)
-    depth = np.stack([_depth(box_of(spec), origin, rays) for spec in scene.objects])
+    rays, origin = camera_rays(scene.camera, size), np.asarray(scene.camera.position)
+    depth = np.stack([box_entry(box_of(spec), origin, rays) for spec in scene.objects])
     owner = np.where(np.isfinite(depth.min(0)), depth.argmin(0), -1)
     return np.bincount(owner[owner >= 0], minlength=len(scene.objects)) * (128 / size) ** 2
-
-
-def _depth(box: Box, origin: np.ndarray, rays: np.ndarray) -> np.ndarray:
-    """Where rays `[R, 3]` enter a box, in lengths of the ray; inf where they miss it."""
-    at, along = (origin - box.centre) @ box.axes, rays @ box.axes
-    along = np.where(np.abs(along) < 1e-12, 1e-12, along)
-    ends = np.stack([(-box.extent / 2 - at) / along, (box.extent / 2 - at) / along])
-    enter, leave = ends.min(0).max(1), ends.max(0).min(1)
-    return np.where((enter < leave) & (enter > 0.05), enter, np.inf)
 
 
 class _Chooser:

@@ -214,7 +214,8 @@ def light_grid(picture: Rendering, where: np.ndarray) -> np.ndarray:
     cells = (LIGHT_GRID, side, LIGHT_GRID, side)
     kept = where.reshape(*cells, 1).astype(float)
     total = (picture.linear.astype(float).reshape(*cells, 3) * kept).sum((1, 3))
-    return (total / np.maximum(kept.sum((1, 3)), 1)).astype(np.float32)
+    # safetensors writes memory as it lies, and the renderer's arrays do not lie row by row.
+    return np.ascontiguousarray(total / np.maximum(kept.sum((1, 3)), 1), np.float32)
 
 
 def write_scene(path: Path, members: dict[str, bytes]) -> None:

@@ -71,3 +71,11 @@ def mean_and_interval(values: Any) -> tuple[float, float]:
     values = np.asarray(values, float)
     half = 1.96 * values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else float("nan")
     return float(values.mean()), float(half)
+
+
+def named_mean(name: str, values: Any) -> dict[str, float | None]:
+    """`{name: mean, name_ci95: half width}` of values, one a scene; None for what so few cannot tell."""
+    if len(values) == 0:
+        return {name: None, f"{name}_ci95": None}
+    mean, half = mean_and_interval(values)
+    return {name: mean, f"{name}_ci95": None if np.isnan(half) else half}
