@@ -1,16 +1,22 @@
-"""Held-out rooms, not chosen: `python -m anchorgen sheet` draws the first test rooms beside their pictures."""
+"""Held-out rooms, not chosen: `python -m anchorgen sheet` draws the first test rooms beside their pictures, or, with
+`--what lamps`, the light of the first lamps of the evaluation set."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import tyro
+from matplotlib.figure import Figure
 
-from anchorgen.analysis.bench_decoder import autoencoded
+from anchorgen.analysis.drawn_scene import draw, light_maps
 from anchorgen.analysis.figures import picture_grid
-from anchorgen.analysis.held_out import test_records
+from anchorgen.analysis.held_out import evaluation_scenes, test_records
+from anchorgen.analysis.lamp_figure import LampExample, lamp_figure
+from anchorgen.analysis.reconstruction import autoencoded
 from anchorgen.pipeline import load
+from anchorgen.pipeline.pipeline import AnchorgenPipeline
 
 
 @dataclass(frozen=True)
@@ -18,18 +24,31 @@ class Sheet:
     """Attributes:
     out: the PNG to write.
     model: a bundled model or a folder of one.
-    count: how many test rooms, from the first on.
+    count: how many, from the first on; by default 8 rooms or 10 lamps.
+    what: rooms, or the light that goes with a lamp.
     """
 
-    out: Path = Path("out/held-out.png")
+    out: Path | None = None
     model: str = "bedrooms-128"
-    count: int = 8
+    count: int | None = None
+    what: Literal["rooms", "lamps"] = "rooms"
 
 
 def main(argv: list[str] | None = None) -> None:
     config = tyro.cli(Sheet, args=argv)
-    records = test_records(config.count)
-    pipe = load(config.model)
+    if config.what == "lamps":
+        out, figure = Path("out/lamp-light.png"), lamps_sheet(load(config.model), config.count or 10)
+    else:
+        out, figure = Path("out/held-out.png"), rooms_sheet(load(config.model), config.count or 8)
+    out = config.out or out
+    out.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(out)
+    print(f"wrote {out}")
+
+
+def rooms_sheet(pipe: AnchorgenPipeline, count: int) -> Figure:
+    """The first test rooms: picture, autoencoder, decoder, draft, encoded, and without their lamps."""
+    records = test_records(count)
     scenes = [pipe.latents(r.truth, r.image, r.instance) for r in records]
     rows = [
         [r.image for r in records],
@@ -47,7 +66,19 @@ def main(argv: list[str] | None = None) -> None:
         "encoded",
         "lamps\nremoved",
     ]
-    figure = picture_grid(rows, row_titles=names, caption="The first held-out test rooms, not chosen", cell_inch=1.3)
-    config.out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(config.out)
-    print(f"wrote {config.out}")
+    return picture_grid(rows, row_titles=names, caption="The first held-out test rooms, not chosen", cell_inch=1.3)
+
+
+def lamps_sheet(pipe: AnchorgenPipeline, count: int) -> Figure:
+    """The first scenes of the evaluation set whose lamp has a slot: the light that goes with it, true and drawn."""
+    examples: list[LampExample] = []
+    for scene in evaluation_scenes():
+        drawn = draw(pipe, scene, (0,), ("remove_lit_lamp",))
+        if "remove_lit_lamp" not in drawn.edited:
+            continue
+        true, guess, lights = light_maps(scene, drawn)
+        with_lamp, without = drawn.unedited[0], drawn.edited["remove_lit_lamp"][0]
+        examples.append(LampExample(scene.before, with_lamp, without, true, lights[0], guess))
+        if len(examples) == count:
+            break
+    return lamp_figure(examples, "The first lamps of the evaluation set, not chosen")
