@@ -39,7 +39,9 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--quick", action="store_true", help="few rooms, one noise seed")
     bench.add_argument("--json", type=Path, help="write the result file")
     bench.set_defaults(run=_bench)
-    commands.add_parser("sheet", help="the first held-out rooms as the model draws them: writes out/held-out.png")
+    commands.add_parser(
+        "sheet", help="held-out rooms as the model draws them, or --what lamps, the light of their lamps"
+    )
     commands.add_parser("card", help="model card and README figures out of docs/results")
     commands.add_parser("demo", help="encode, edit, resample and draw a bundled room: writes out/demo.png")
     return parser

@@ -10,7 +10,7 @@ import pytest
 import torch
 from test_pipeline import tiny_config
 
-from anchorgen.analysis import bench_decoder
+from anchorgen.analysis import bench_decoder, sheet
 from anchorgen.analysis.drawn_scene import DrawnScene, draw, light_maps
 from anchorgen.analysis.evaluation_choice import EDITS
 from anchorgen.analysis.evaluation_latents import EvaluationLatents, edited_latents, evaluation_latents, true_latents
@@ -142,3 +142,17 @@ def test_a_decoder_that_ignores_edits_gains_nothing(scenes, monkeypatch):
     assert all(figures[f"edit_gain_db_{name}"] == 0 for name in EDITS) and figures["steer_share"] == 0
     assert figures["edit_gap_db_move"] > 20 and figures["collateral_psnr_db"] == 60
     assert figures["lamp_correlation"] == figures["lamp_slope"] == 0
+
+
+def test_the_sheet_of_lamps_shows_the_first_that_have_a_slot(scenes, monkeypatch):
+    def drawn(pipe, scene, seeds, names=EDITS):
+        made = known(lambda scene, name: scene.after[name])(pipe, scene, seeds)
+        return replace(made, edited={}) if scene.index == 0 else made
+
+    monkeypatch.setattr(sheet, "draw", drawn)
+    monkeypatch.setattr(sheet, "evaluation_scenes", lambda: iter(scenes))
+    figure = sheet.lamps_sheet(None, 2)
+    titles = [axes.get_title() for axes in figure.axes]
+    assert len(titles) == 12 and titles.count("r 1.00, slope 1.00") == 2
+    shown = figure.axes[0].images[0].get_array()
+    np.testing.assert_array_equal(shown, scenes[1].before)

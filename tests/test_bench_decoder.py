@@ -1,0 +1,64 @@
+"""`bench decoder` from end to end on a small random decoder: the figures that DESIGN names are there, and are numbers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from test_pipeline import tiny_config
+
+from anchorgen.analysis import bench_decoder
+from anchorgen.analysis.card import _FIGURES
+from anchorgen.analysis.evaluation_choice import EDITS
+from anchorgen.analysis.evaluation_set import FIXTURE, EvaluationScene, evaluation_fixture
+from anchorgen.analysis.results import run_benchmark
+from anchorgen.data.records import Record
+from anchorgen.pipeline import AnchorgenPipeline
+from anchorgen.world.truth import slot_instances, truth_slots, world_truth
+
+DESIGN_KEYS = {
+    "recon_psnr_db", "recon_ssim", "laplacian_ratio", "mean_picture_psnr_db", "edit_gap_db", "edit_gain_db",
+    "collateral_psnr_db", "lamp_correlation", "lamp_slope", "lamp_baseline_correlation", "draft_seconds", "final_seconds", "adapter_overhead",
+    "vae_psnr_db",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def scenes() -> list[EvaluationScene]:
+    every = evaluation_fixture(Path(__file__).parents[1] / FIXTURE)
+    return [next(every), next(every)]
+
+
+def record_of(scene: EvaluationScene) -> Record:
+    instance = slot_instances(scene.instance, truth_slots(scene.world, scene.instance))
+    blank = np.zeros((*instance.shape, 3), np.float32)
+    return Record("room", scene.before, instance, blank[..., 0], blank, world_truth(scene.world, scene.instance), {})
+
+
+def test_every_figure_is_a_number(scenes, monkeypatch, tmp_path):
+    torch.manual_seed(0)
+    config = tiny_config()
+    config = replace(
+        config,
+        num_slots=16,
+        autoencoder=replace(config.autoencoder, image_size=128),
+        decoder=replace(config.decoder, grid=8, rays=16),
+    )
+    pipe = AnchorgenPipeline.from_config(config)
+    monkeypatch.setattr(bench_decoder, "load", lambda: pipe)
+    monkeypatch.setattr(bench_decoder, "test_records", lambda count: [record_of(scene) for scene in scenes])
+    monkeypatch.setattr(bench_decoder, "evaluation_scenes", lambda count: iter(scenes))
+    monkeypatch.setattr(bench_decoder, "training_mean", lambda pipe, count: np.full((128, 128, 3), 0.5))
+    figures = run_benchmark("decoder", quick=True, out=tmp_path / "decoder.json")["figures"]
+    assert figures == json.loads((tmp_path / "decoder.json").read_text())["figures"]
+    wanted = DESIGN_KEYS | {key for name, key, *_ in _FIGURES if name == "decoder"}
+    wanted |= {f"{name}_{edit}" for name in ("edit_gap_db", "edit_gain_db") for edit in EDITS}
+    wanted |= {f"{name}_ci95" for name in ("edit_gap_db", "edit_gain_db_move", "lamp_correlation", "lamp_slope")}
+    missing = {key for key in wanted if not np.isfinite(figures.get(key, np.nan))}
+    assert not missing
+    assert {"rooms", "moves", "noise_seeds", "steps", "draft_steps"} <= set(figures)  # the card's own words
+    assert figures["edit_pairs"] == len(EDITS) * 2 and figures["lamp_scenes"] == 2 and figures["noise_seeds"] == 1
