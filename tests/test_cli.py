@@ -40,8 +40,10 @@ def test_every_trainer_has_help(capsys, name):
 def test_every_benchmark_exists():
     import importlib
 
+    from anchorgen.analysis.results import home_of
+
     for name in BENCHMARKS:
-        assert callable(importlib.import_module(f"anchorgen.analysis.bench_{name}").run)
+        assert callable(importlib.import_module(home_of(name)).run)
 
 
 def test_rendering_into_a_folder_of_other_settings_is_refused(tmp_path, capsys):

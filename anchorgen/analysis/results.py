@@ -15,6 +15,11 @@ from typing import Any
 _HOMES = {"editor": "anchorgen_widgets.bench_editor"}  # it needs widgets, which nothing here imports
 
 
+def home_of(name: str) -> str:
+    """The module of a benchmark."""
+    return _HOMES.get(name, f"anchorgen.analysis.bench_{name}")
+
+
 def run_benchmark(name: str, quick: bool = False, out: Path | None = None) -> dict[str, Any]:
     """Runs the benchmark's `run(quick)`, prints its figures, and writes them as JSON where asked.
 
@@ -23,7 +28,7 @@ def run_benchmark(name: str, quick: bool = False, out: Path | None = None) -> di
     """
     started = time.perf_counter()
     try:
-        figures = importlib.import_module(_HOMES.get(name, f"anchorgen.analysis.bench_{name}")).run(quick)
+        figures = importlib.import_module(home_of(name)).run(quick)
     except (FileNotFoundError, ImportError) as error:
         raise SystemExit(f"anchorgen bench {name}: {error}") from None
     result = {
