@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 from fake_pipeline import FakePipeline, drawn, make_room
@@ -70,6 +72,27 @@ def test_the_oldest_steps_are_dropped() -> None:
         stack.push(EditState(make_room(), str(number)))
     assert len(stack.states) == MAX_UNDO_STEPS + 1 and stack.states[0].label == "19"
     assert len({state.key for state in stack.states}) == len(stack.states)
+
+
+def test_the_code_of_more_steps_than_are_kept_still_begins_at_the_start(session: EditorSession) -> None:
+    start = session.scene
+    for number in range(MAX_UNDO_STEPS + 5):
+        session.edit("nudge", lambda scene, step=0.001 * (number + 1): scene.move("bed", right=step))
+    session.undo()
+    values = {"scene": start}
+    exec(session.to_python(), values)
+    assert values["scene"].equals(session.scene)
+    assert len(session.to_python().splitlines()) == MAX_UNDO_STEPS + 4
+
+
+def test_closing_while_a_picture_is_drawn_ends_quietly(monkeypatch) -> None:
+    failures = []
+    monkeypatch.setattr(threading, "excepthook", failures.append)
+    session = EditorSession(FakePipeline(step_s=0.05), make_room())
+    session.render()
+    session.edit("nudge", lambda scene: scene.move("bed", right=0.1))  # the start is left without its picture
+    session.worker.end()
+    assert not failures, "the render thread asked a closed worker for the next picture"
 
 
 def test_pictures_are_found_by_what_they_show() -> None:

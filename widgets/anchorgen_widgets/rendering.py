@@ -116,6 +116,10 @@ class RenderWorker:
     def is_busy(self) -> bool:
         return self._pending is not None or self._running is not None
 
+    @property
+    def is_closed(self) -> bool:
+        return self._closed
+
     def request(self, job: RenderJob) -> int:
         """Makes `job` the next one to run, in place of any that waits; returns its generation.
 

@@ -121,7 +121,7 @@ class EditorSession:
     def to_python(self) -> str:
         """Code that does all steps up to the present one again, from the start, called `scene`, and the same `pipe`."""
         with self.lock:
-            return joined_code(state.code for state in self.steps.states[1 : self.steps.at + 1])
+            return joined_code(self.steps.code)
 
     # -- edits, one undo step each ------------------------------------------------------------------------------------
 
@@ -335,7 +335,7 @@ class EditorSession:
             self._note = "the resampling was dropped, since the scene changed before it was done"
 
     def _on_idle(self) -> None:
-        free = not self.worker.is_busy and self.worker.last_error is None
+        free = not (self.worker.is_busy or self.worker.is_closed) and self.worker.last_error is None
         if free and (self.sampler.draw_next() or self._thumbnails.draw_next()):
             return
         note, self._note = self._note, ""

@@ -38,11 +38,18 @@ class UndoStack:
     Attributes:
         states: oldest first; those after `at` can be redone.
         at: index of the present one.
+        forgotten: code of the states that were dropped, oldest first.
     """
 
     def __init__(self, start: EditState):
         self.states = [start]
         self.at = 0
+        self.forgotten: list[str] = []
+
+    @property
+    def code(self) -> list[str]:
+        """From the start, also where that was dropped, to the present state; one text a step."""
+        return [*self.forgotten, *(state.code for state in self.states[: self.at + 1])]
 
     @property
     def present(self) -> EditState:
@@ -59,7 +66,9 @@ class UndoStack:
 
     def push(self, state: EditState) -> None:
         """Makes `state` the present one; what could be redone is gone, and the oldest one past 200 steps."""
-        self.states = [*self.states[: self.at + 1], state][-MAX_UNDO_STEPS - 1 :]
+        states = [*self.states[: self.at + 1], state]
+        self.forgotten += [old.code for old in states[: -MAX_UNDO_STEPS - 1]]
+        self.states = states[-MAX_UNDO_STEPS - 1 :]
         self.at = len(self.states) - 1
 
     def jump(self, index: int) -> EditState:
