@@ -54,7 +54,7 @@ class EditorControls:
         self._error_row.layout.display = "none"
         self._problems = with_class(ipywidgets.HTML(), "ag-problems")
         self._problems.layout.display = "none"
-        keys = with_class(ipywidgets.HTML(KEYS), "ag-keys")
+        keys = with_class(ipywidgets.HTML(KEYS.replace(" · ", "&nbsp;· ")), "ag-keys")
         return ipywidgets.VBox([status_row, self._error_row, self._problems, keys])
 
     def show_steps(self, undo_label: str, redo_label: str, has_selection: bool) -> None:
@@ -80,7 +80,8 @@ class EditorControls:
             self._status.value = html.escape(event.message) or "ready"
         elif event.kind == "status":
             self._status.value = html.escape(event.message)
-        self.stop.disabled = event.kind == "idle"
+        if event.kind in ("idle", "progress", "status", "scene"):  # the others come while nothing is drawn, too
+            self.stop.disabled = event.kind == "idle"
 
     def show_error(self, error: Exception) -> None:
         """Shows an exception where a person sees it, until the next action works or it is dismissed."""
