@@ -95,9 +95,35 @@ def test_live_poses_draw_drafts_until_their_gesture_has_ended(editor: SceneEdito
 def test_keys_become_commands(editor: SceneEditor) -> None:
     editor.view.overlay.selected = "chair-0"
     assert editor.session.selected == "chair-0"
-    for name, undo in (("duplicate", "duplicate chair-0"), ("remove", "remove chair-1"), ("undo", "duplicate chair-0")):
-        _send(editor, {"type": "command", "name": name, "id": "chair-0"})
-        assert editor.session.undo_label == undo
+    for name, at, undo in (
+        ("duplicate", "chair-0", "duplicate chair-0"),
+        ("remove", "bed-0", "remove bed-0"),  # the kernel has not heard yet that the bed was clicked
+        ("remove", "bed-0", "remove bed-0"),  # pressed again before the page knew: not an error
+        ("undo", "bed-0", "duplicate chair-0"),
+    ):
+        _send(editor, {"type": "command", "name": name, "id": at})
+        assert editor.session.undo_label == undo and editor._controls.error_text == ""
+
+
+def test_a_click_on_what_has_just_gone_selects_nothing(editor: SceneEditor) -> None:
+    overlay = editor.view.overlay
+    overlay.selected = "chair-0"
+    _send(editor, {"type": "command", "name": "remove", "id": "bed-0"})
+    overlay.selected = "bed-0"
+    assert overlay.selected == editor.session.selected == "" and editor._controls.error_text == ""
+
+
+def test_boxes_say_which_gestures_they_answer(editor: SceneEditor) -> None:
+    overlay, before = editor.view.overlay, editor.scene
+    _send(editor, _message(before, "bed-0", 0.3, type="commit", gesture="moved"))
+    _send(editor, _message(before, "bed-0", 0.3, type="commit", gesture="moved nothing"))
+    _send(editor, {**_message(before, "bed-0", 0.0, type="commit", gesture="refused"), "t": [0.0, 0.0, 5.0]})
+    _send(editor, _message(before, "bed-0", 0.3, type="cancel", gesture="given up"))
+    assert overlay.answered == ["moved", "moved nothing", "refused", "given up"]
+    drawn = len(editor.session.pipe.rendered)
+    overlay.live = _message(editor.scene, "bed-0", 0.5, gesture="moved")
+    assert editor.session.worker.wait_until_idle(WAIT_S)
+    assert len(editor.session.pipe.rendered) == drawn, "a late pose of an older gesture was drawn"
 
 
 def test_all_parts_select_the_same(editor: SceneEditor) -> None:

@@ -59,7 +59,6 @@ class BoxView(ipywidgets.GridBox):
         self.overlay = SceneOverlay(size_px=list(size_px))
         self._image = ipywidgets.Image(format="webp")
         self._boxes3d = Boxes3D(size_px)
-        self._ended_gesture = ""
         for child in (self._image, self._boxes3d.renderer, self.overlay):
             child.layout = _cell_layout(size_px)
         width, height = (f"{side}px" for side in size_px)
@@ -98,39 +97,34 @@ class BoxView(ipywidgets.GridBox):
             self.overlay.mirror = self._boxes3d.references() if self.overlay.webgl else {}
             self.overlay.boxes = boxes
             self.overlay.selected = selected
-            self.overlay.settled += 1
+            self.overlay.settle()
 
     def on_commit(self, handler: PoseHandler) -> None:
         """Calls `handler(id, translation, quat_wxyz, scale, kind)` at the end of each gesture."""
-
-        def ended(message: dict[str, Any]) -> None:
-            self._ended_gesture = message["gesture"]
-            handler(*_pose_from(message))
-
-        self.overlay.on_gesture("commit", ended)
+        self.overlay.on_gesture("commit", lambda message: handler(*_pose_from(message)))
 
     def on_preview(self, handler: PoseHandler) -> None:
         """Calls the handler with poses of a gesture under way, some twenty times a second at most."""
 
         def moved(change: dict[str, Any]) -> None:
-            # The front end holds state updates back while the kernel is busy: one can come after its own commit.
-            if change["new"]["gesture"] != self._ended_gesture:
+            # The front end holds state updates back while the kernel is busy: one can come after its own commit, and
+            # after those of later gestures.
+            if not self.overlay.has_ended(change["new"]["gesture"]):
                 handler(*_pose_from(change["new"]))
 
         self.overlay.observe(moved, "live")
 
     def on_cancel(self, handler: Callable[[], None]) -> None:
         """Calls the handler when a gesture was given up."""
+        self.overlay.on_gesture("cancel", lambda message: handler())
 
-        def given_up(message: dict[str, Any]) -> None:
-            self._ended_gesture = message["gesture"]
-            handler()
+    def on_command(self, handler: Callable[[str, str], None]) -> None:
+        """Calls the handler with "remove", "duplicate", "undo" or "redo", and the id of the selected object or "".
 
-        self.overlay.on_gesture("cancel", given_up)
-
-    def on_command(self, handler: Callable[[str], None]) -> None:
-        """Calls the handler with "remove", "duplicate", "undo" or "redo"."""
-        self.overlay.on_gesture("command", lambda message: handler(message["name"]))
+        The id is what was selected when the key was pressed; `on_select` may not have been called with it yet, since
+        selections wait while the kernel is busy and keys do not.
+        """
+        self.overlay.on_gesture("command", lambda message: handler(message["name"], message["id"]))
 
     def on_select(self, handler: Callable[[str], None]) -> None:
         """Calls the handler with the id of the box that was clicked, or ""."""

@@ -21,7 +21,6 @@ from anchorgen_widgets.history_strip import HistoryStrip
 from anchorgen_widgets.landing import landing_place
 from anchorgen_widgets.panels import WIDTH_PX, EditorPanels
 from anchorgen_widgets.pose_numbers import edited
-from anchorgen_widgets.resampling import ResampleTarget
 from anchorgen_widgets.session import EditorSession
 
 MIN_SIZE_PX, MAX_SIZE_PX = 192, 1600
@@ -158,11 +157,10 @@ class SceneEditor(ipywidgets.VBox):
 
     def _connect_view(self, live: bool) -> None:
         session = self.session
-        commands = {name: getattr(session, name) for name in ("remove", "duplicate", "undo", "redo")}
         self.view.on_commit(self._guarded(session.apply_pose, settles=True))
         self.view.on_cancel(self._guarded(session.cancel_preview))
-        self.view.on_command(self._guarded(lambda name: commands[name]()))
-        self.view.on_select(self._guarded(session.select))
+        self.view.on_command(self._guarded(self._command))
+        self.view.on_select(self._guarded(self._select_row))
         self.view.on_drop(self._guarded(self._drop))
         self.view.overlay.observe(self._guarded(self._on_orbit, clears=False), "orbit")
         if live:
@@ -227,9 +225,18 @@ class SceneEditor(ipywidgets.VBox):
         obj = self.library[key].obj
         self.session.insert(obj, landing_place(self.scene, obj, origin, direction))
 
+    def _command(self, name: str, object_id: str) -> None:
+        if name in ("undo", "redo"):
+            getattr(self.session, name)()
+        elif self._is_present(object_id):  # else it went while the key was on its way
+            getattr(self.session, name)(object_id)
+
     def _select_row(self, object_id: str) -> None:
-        present = {view.id for view in self.scene.objects}
-        self.session.select(object_id if object_id in present else "")
+        self.session.select(object_id if self._is_present(object_id) else "")
+        self.view.overlay.selected = self.session.selected
+
+    def _is_present(self, object_id: str) -> bool:
+        return any(view.id == object_id for view in self.scene.objects)
 
     def _show_or_remove(self, object_id: str, visible: bool) -> None:
         if visible:
@@ -237,23 +244,17 @@ class SceneEditor(ipywidgets.VBox):
         else:
             self.session.remove(object_id)
 
-    def _edit_number(self, object_id: str, name: str, value: float) -> None:
-        what = f"{name} of {object_id or 'camera'}"
-        self.session.edit(what, lambda scene: edited(scene, object_id, name, value))
+    def _edit_number(self, name: str, number: str, value: float) -> None:
+        self.session.edit(f"{number} of {name or 'camera'}", lambda scene: edited(scene, name, number, value))
 
-    def _move_in_plan(self, object_id: str, right: float, forward: float) -> None:
-        self.session.edit(f"move {object_id}", lambda s: s.move(object_id, right=right, forward=forward))
+    def _move_in_plan(self, name: str, right: float, forward: float) -> None:
+        self.session.edit(f"move {name}", lambda scene: scene.move(name, right=right, forward=forward))
 
     def _resample(self) -> None:
-        asked = self._panels.variations
-        target = cast(ResampleTarget, asked.target.value)
-        self.session.resample(target, strength=asked.strength.value, seed=asked.seed.value)
+        self.session.resample(**self._panels.variations.asked)
 
     def _choose(self) -> None:
-        asked = self._panels.variations
-        target = cast(ResampleTarget, asked.target.value)
-        strength, seed = asked.strength.value, asked.seed.value
-        self.session.sample_variations(asked.count.value, target, strength=strength, seed=seed)
+        self.session.sample_variations(self._panels.variations.count.value, **self._panels.variations.asked)
 
     def _preview_variation(self, index: int | None) -> None:
         variations = self.session.variations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,8 @@ import traitlets
 from anchorgen_widgets.front_end import joined_files
 
 _FILES = ("box_math.js", "gestures.js", "orbit.js", "overlay.js", "overlay_state.js", "overlay_input.js")
+
+KEPT_GESTURES = 16  # more than can be on their way
 
 
 class SceneOverlay(anywidget.AnyWidget):
@@ -27,6 +30,8 @@ class SceneOverlay(anywidget.AnyWidget):
             wrong with it, `problem` in words.
         selected: id of the selected box, or "".
         settled: counts answers of Python to gestures; a change makes the front end take `boxes` over as they are.
+        answered: names of the last gestures that `boxes` is the answer to. A box whose gesture is not among them stays
+            where the front end has put it: an answer to an earlier one, still on its way, must not throw it back.
         mirror: for each id the pythreejs model that shows the same box; "/camera" and "/root" for what they are.
         draws_edges: whether the SVG draws the edges (where pythreejs does not).
         snap: steps of keys and of Ctrl: move_m, angle_deg, size_m, nudge_m, nudge_deg.
@@ -46,6 +51,7 @@ class SceneOverlay(anywidget.AnyWidget):
     boxes = traitlets.List().tag(sync=True)
     selected = traitlets.Unicode("").tag(sync=True)
     settled = traitlets.Int(0).tag(sync=True)
+    answered = traitlets.List(traitlets.Unicode()).tag(sync=True)
     mirror = traitlets.Dict().tag(sync=True)
     draws_edges = traitlets.Bool(True).tag(sync=True)
     snap = traitlets.Dict({"move_m": 0.25, "angle_deg": 15.0, "size_m": 0.05, "nudge_m": 0.05, "nudge_deg": 5.0}).tag(
@@ -58,6 +64,7 @@ class SceneOverlay(anywidget.AnyWidget):
     def __init__(self, **values: Any):
         super().__init__(**values)
         self._handlers: dict[str, Callable[[dict[str, Any]], None]] = {}
+        self._ended: deque[str] = deque(maxlen=KEPT_GESTURES)
         self.on_msg(self._dispatch)
 
     def on_gesture(self, message_type: str, handler: Callable[[dict[str, Any]], None]) -> None:
@@ -65,7 +72,24 @@ class SceneOverlay(anywidget.AnyWidget):
         or "drop" (an object of a library)."""
         self._handlers[message_type] = handler
 
+    def settle(self) -> None:
+        """Makes the front end take `boxes` over; they are the answer to all gestures that have ended."""
+        self.answered = list(self._ended)
+        self.settled += 1
+
+    def has_ended(self, gesture: str) -> bool:
+        """Whether a gesture of this name has ended: what comes of it now comes late."""
+        return gesture in self._ended
+
     def _dispatch(self, _widget: Any, content: dict[str, Any], _buffers: Any) -> None:
-        handler = self._handlers.get(content.get("type", ""))
-        if handler is not None:
-            handler(content)
+        gesture = content.get("gesture")
+        if gesture:
+            self._ended.append(gesture)
+        try:
+            handler = self._handlers.get(content.get("type", ""))
+            if handler is not None:
+                handler(content)
+        finally:
+            if gesture and gesture not in self.answered:
+                with self.hold_sync():
+                    self.settle()

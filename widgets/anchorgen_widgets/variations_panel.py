@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import ipywidgets
 
 from anchorgen_widgets.building import button, close_all, field, filling, side_by_side, with_class
@@ -38,6 +40,11 @@ class VariationsPanel:
             self.gallery,
         ]
         self.box = with_class(ipywidgets.VBox(rows), "ag-variations")
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """`target`, `strength` and `seed`, as `EditorSession.resample` takes them."""
+        return {"target": self.target.value, "strength": self.strength.value, "seed": self.seed.value}
 
     def show(self, sampler: SceneSampler) -> None:
         """The gallery of the variations there are, best first, and what is sure and unsure over them."""

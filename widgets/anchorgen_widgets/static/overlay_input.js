@@ -174,7 +174,7 @@ function listenToKeys(svg, state, actions) {
     if (key === "Tab") return tabTo(event, state, actions);
     if (nudge(event, state, actions)) return true;
     if (control || event.altKey || !COMMANDS[key] || !state.chosen()) return false;
-    return actions.command(COMMANDS[key]) ?? true;
+    return event.repeat || (actions.command(COMMANDS[key]) ?? true); // one a press, however long
   };
   svg.addEventListener("keydown", (event) => {
     if (!handle(event)) return;

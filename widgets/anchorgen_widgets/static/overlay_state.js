@@ -3,7 +3,7 @@
 // What one view of the model knows; `pull` takes over what Python says, except for the box under way. The poses of
 // `boxes` and the directions of `room` are those of the eye (see Orbit), `home` is the room in the scene's own frame.
 function createState(model, mirror) {
-  const state = { hovered: "", front: "", gesture: null, dirty: true };
+  const state = { hovered: "", front: "", gesture: null, unanswered: new Map(), dirty: true };
   state.pull = () => {
     state.home = readRoom(model);
     const boxes = model.get("boxes");
@@ -13,7 +13,10 @@ function createState(model, mirror) {
     state.room = roomFrom(state.orbit, state.home);
     state.drawsEdges = model.get("draws_edges");
     const held = state.gesture?.box;
-    const seen = (box) => ({ ...box, ...state.orbit.pose(structuredClone(poseOf(box))) });
+    const answered = model.get("answered");
+    for (const [id, { name }] of state.unanswered) if (answered.includes(name)) state.unanswered.delete(id);
+    const known = (box) => ({ ...box, ...state.unanswered.get(box.id)?.pose });
+    const seen = (box) => ({ ...box, ...state.orbit.pose(structuredClone(poseOf(known(box)))) });
     state.boxes = boxes.map((box) => (box.id === held?.id ? held : seen(box)));
     if (held && !state.boxes.includes(held)) state.gesture = null;
     state.selected = model.get("selected");
@@ -70,6 +73,7 @@ function createActions(model, state, spoken) {
       live.drop();
       if (!gesture.moved) return;
       if (!keep) Object.assign(gesture.box, gesture.before);
+      else state.unanswered.set(gesture.box.id, { name: gesture.name, pose: state.orbit.scenePose(poseOf(gesture.box)) });
       state.mirror(gesture.box);
       model.send({ type: keep ? "commit" : "cancel", ...message(gesture) });
       say(`${gesture.box.label}: ${keep ? `${gesture.kind} done` : "back where it was"}`);
