@@ -106,6 +106,30 @@ class EditorPage:
                 return
         self.wait_for(lambda state: state["selected"] == object_id, f"{object_id} selected", 5.0)
 
+    def start_over(self) -> dict[str, Any]:
+        """Goes back to the scene at the start by the history strip, with nothing selected and the eye at the camera."""
+        self.page.get_by_test_id("step-0").click()
+        self.overlay.focus()
+        self.page.keyboard.press("Home")
+        self.wait_for(lambda state: state["at"] == 0 and state["orbit"] == [0, 0, 1], "the start")
+        self.page.keyboard.press("Escape")
+        self.overlay.focus()
+        return self.wait_for(lambda state: not state["selected"] and not state["busy"], "nothing selected")
+
+    def after_step(self, before: dict[str, Any], what: str) -> dict[str, Any]:
+        """The state one step after `before`; fails if there come to be more."""
+        self.wait_for(lambda state: state["steps"] > before["steps"], what)
+        self.page.wait_for_timeout(200)  # one too many would come now
+        after = self.state()
+        assert after["steps"] == before["steps"] + 1, f"{what}: not one step but {after['labels']}"
+        return after
+
+    def quiet(self, timeout_s: float = 30.0) -> dict[str, Any]:
+        """The state once nothing is drawn any more and the picture is that of the scene."""
+        return self.wait_for(
+            lambda s: not s["busy"] and s["picture_is_of_scene"], "the picture of the scene", timeout_s
+        )
+
     def handle(self, kind: str) -> str:
         """Test id of the first shown handle of a kind, "size-" or "yaw"."""
         return self.page.locator(f"[data-testid^=handle-{kind}]").first.get_attribute("data-testid")

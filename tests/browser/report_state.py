@@ -6,42 +6,99 @@ import json
 import os
 import threading
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from anchorgen_widgets import SceneEditor
 from anchorgen_widgets.events import SessionEvent
+from anchorgen_widgets.pose_numbers import object_numbers
 
 
 def report_state(editor: SceneEditor, path: str | Path) -> None:
-    """Keeps the file up to date: objects, verbs, selection, undo step, pictures and errors."""
+    """Keeps the file up to date: objects, verbs, selection, undo step, pictures, errors, and what the widgets show."""
     counts = {"final_pictures": 0, "draft_pictures": 0, "errors": 0, "steps": 0}
+    session = editor.session
 
     def write(event: SessionEvent) -> None:
-        session = editor.session
         if event.kind == "image":
             counts["draft_pictures" if session.image_is_draft else "final_pictures"] += 1
         counts["errors"] += event.kind == "error"
         counts["steps"] += event.kind == "scene"
-        objects = {
-            view.id: {
-                "translation": view.translation.tolist(),
-                "quat_wxyz": view.quat_wxyz.tolist(),
-                "scale": view.scale.tolist(),
-            }
-            for view in session.scene.objects
-        }
-        verbs = [{"verb": step.verb, **step.arguments} for step in session.scene.history]
-        state = {
-            **counts,
-            "objects": objects,
-            "verbs": verbs,
-            "selected": session.selected,
-            "undo": session.undo_label,
-            "redo": session.redo_label,
-            "threads": [thread.name for thread in threading.enumerate()],
-        }
+        state = {**counts, **_scene_state(editor), **_session_state(editor), **_widget_state(editor)}
         draft = Path(f"{path}.part")
         draft.write_text(json.dumps(state))
         os.replace(draft, path)
 
-    editor.session.observe(write)
-    write(SessionEvent("idle"))
+    def heard(_change: Any) -> None:
+        with session.lock:
+            write(SessionEvent("status"))
+
+    session.observe(write)
+    editor.view.overlay.observe(heard, ["orbit", "webgl"])
+    with session.lock:
+        write(SessionEvent("idle"))
+
+
+def _scene_state(editor: SceneEditor) -> dict[str, Any]:
+    scene = editor.session.scene
+    objects = {
+        view.id: {
+            "translation": view.translation.tolist(),
+            "quat_wxyz": view.quat_wxyz.tolist(),
+            "scale": view.scale.tolist(),
+        }
+        for view in scene.objects
+    }
+    views = {view.id: view for view in (*scene.objects, *scene.removed)}
+    strengths = {
+        name: {
+            factor: round(1.0 - float(getattr(scene.anchors, factor)[view.index]), 3)
+            for factor in ("layout", "appearance", "presence")
+        }
+        for name, view in views.items()
+    }
+    return {
+        "objects": objects,
+        "numbers": {view.id: object_numbers(view) for view in scene.objects},
+        "verbs": [{"verb": step.verb, **step.arguments} for step in scene.history],
+        "strengths": strengths,
+        "focal": scene.focal.tolist(),
+        "up": scene.up.tolist(),
+    }
+
+
+def _session_state(editor: SceneEditor) -> dict[str, Any]:
+    session = editor.session
+    return {
+        "selected": session.selected,
+        "undo": session.undo_label,
+        "redo": session.redo_label,
+        "at": session.steps.at,
+        "labels": [state.label for state in session.steps.states],
+        "code": session.to_python(),
+        "busy": session.worker.is_busy,
+        "rendered": len(getattr(session.pipe, "rendered", ())),
+        "picture_is_of_scene": session.drawer.shown is session.scene and not session.image_is_draft,
+        "variations": [variation.picture is not None for variation in session.variations],
+        "threads": [thread.name for thread in threading.enumerate()],
+    }
+
+
+def _widget_state(editor: SceneEditor) -> dict[str, Any]:
+    overlay, plan = editor.view.overlay, editor._panels.plan._plan
+    places = {one.id: plan.to_px(one.centre).tolist() for one in plan.footprints} if plan is not None else {}
+    return {
+        "boxes": {box["id"]: [*box["t"], *box["q"], *box["s"]] for box in overlay.boxes},
+        "overlay_selected": overlay.selected,
+        "orbit": list(overlay.orbit),
+        "webgl": overlay.webgl,
+        "plan_places": places,
+        "plan_zoom": plan.zoom if plan is not None else 0.0,
+        "library": [item.key for item in editor.library],
+        "shown_picture": None if editor.view.picture is None else _mean_color(editor.view.picture),
+    }
+
+
+def _mean_color(picture: Any) -> list[float]:
+    return np.asarray(picture.convert("RGB"), float).mean((0, 1)).tolist()

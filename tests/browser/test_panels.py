@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from editor_page import EditorPage
-from panels_page import num_requests, opened_panels, place_on_plan, take_screenshot
+from notebook_page import take_screenshot
+from panels_page import num_requests, opened_panels, place_on_plan
 
 pytestmark = pytest.mark.browser
 
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.browser
 @pytest.fixture(scope="module")
 def panels(browser_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EditorPage]:
     """The widgets in JupyterLab."""
-    with opened_panels(browser_path, tmp_path_factory.mktemp("panels"), "JupyterLab Light", "lab/tree") as panels:
+    with opened_panels(browser_path, tmp_path_factory.mktemp("panels"), "JupyterLab Light", "jupyterlab") as panels:
         yield panels
 
 

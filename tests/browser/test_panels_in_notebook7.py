@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from panels_page import num_requests, opened_panels, place_on_plan, take_screenshot
+from notebook_page import take_screenshot
+from panels_page import num_requests, opened_panels, place_on_plan
 
 pytestmark = pytest.mark.browser
 
 
 def test_the_widgets_work_in_notebook_7_in_the_dark_theme(browser_path: str, tmp_path: Path) -> None:
-    with opened_panels(browser_path, tmp_path, "JupyterLab Dark", "notebooks") as panels:
+    with opened_panels(browser_path, tmp_path, "JupyterLab Dark", "notebook") as panels:
         page = panels.page
         panels.errors.clear()  # Notebook throws one of its own while it loads
         page.locator("body[data-jp-theme-light=false]").wait_for(state="attached")
