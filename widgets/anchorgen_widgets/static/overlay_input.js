@@ -45,7 +45,8 @@ function listenToPointer(svg, state, actions) {
     svg.setPointerCapture(event.pointerId);
     looking = { from: pixel, view: [...state.view()] };
   };
-  svg.addEventListener("contextmenu", (event) => event.preventDefault());
+  // JupyterLab opens its menu also where the browser's was prevented.
+  svg.addEventListener("contextmenu", (event) => (event.preventDefault(), event.stopPropagation()));
   svg.addEventListener("pointerdown", (event) => {
     if (state.gesture || looking) return;
     svg.focus({ preventScroll: true });
