@@ -31,7 +31,7 @@ class VariationsPanel:
         self.count = ipywidgets.BoundedIntText(value=6, min=1, max=24, layout=filling())
         self.resample = button("Resample", "random", "Take one sample of the prior", style="primary")
         self.choose = button("Show several", "th", "Sample several scenes to choose from")
-        self.gallery = VariationGallery(thumb_px=104, columns=3)
+        self.gallery = VariationGallery(thumb_px=92, columns=3)
         rows = [
             field("what", self.target),
             field("strength", self.strength),
