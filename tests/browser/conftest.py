@@ -18,6 +18,8 @@ PIPELINE_CELLS = {
 BREAK_CELL = "editor.session.pipe.fails = True"
 REPAIR_CELL = "editor.session.pipe.fails = False"
 CODE_EDIT_CELL = "editor.scene = editor.scene.move('chair', right=0.25)"
+SLOW_CELL = "pipe.step_s = 0.16"
+FAST_CELL = "pipe.step_s = 0.02"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -59,7 +61,8 @@ def editor_page(
 ) -> Iterator[EditorPage]:
     """An editor that has drawn its first picture, in JupyterLab."""
     folder = tmp_path_factory.mktemp("jupyterlab")
-    cells = [PIPELINE_CELLS[pipeline_name] + EDITOR_CELL, BREAK_CELL, REPAIR_CELL, CODE_EDIT_CELL]
+    show = PIPELINE_CELLS[pipeline_name] + EDITOR_CELL
+    cells = [show, BREAK_CELL, REPAIR_CELL, CODE_EDIT_CELL, SLOW_CELL, FAST_CELL]
     with opened_notebook(browser_path, folder, cells, browser_arguments=extra_browser_arguments) as editor:
         show_editor(editor, folder / "no_editor.png")
         yield editor

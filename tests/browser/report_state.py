@@ -19,13 +19,16 @@ def report_state(editor: SceneEditor, path: str | Path) -> None:
     """Keeps the file up to date: objects, verbs, selection, undo step, pictures, errors, and what the widgets show."""
     counts = {"final_pictures": 0, "draft_pictures": 0, "errors": 0, "steps": 0}
     session = editor.session
+    pictures: list[tuple[int, bool]] = []  # step shown, -1 for what is none; whether as a draft
 
     def write(event: SessionEvent) -> None:
         if event.kind == "image":
             counts["draft_pictures" if session.image_is_draft else "final_pictures"] += 1
+            shown = [k for k, state in enumerate(session.steps.states) if state.scene is session.drawer.shown]
+            pictures.append((max(shown, default=-1), session.image_is_draft))
         counts["errors"] += event.kind == "error"
         counts["steps"] += event.kind == "scene"
-        state = {**counts, **_scene_state(editor), **_session_state(editor), **_widget_state(editor)}
+        state = {**counts, "pictures": pictures[-200:], **_scene_state(editor), **_session_state(editor), **_widget_state(editor)}
         draft = Path(f"{path}.part")
         draft.write_text(json.dumps(state))
         os.replace(draft, path)
