@@ -93,7 +93,9 @@ def test_a_picture_does_not_depend_on_its_batch(pipe, scene):
 
 
 def test_blank_is_unconditional_generation(pipe):
-    blank = SceneLatent.blank(6, 2, 8, 2, latent_space=pipe.latent_space)
+    blank = pipe.blank()
+    assert blank.equals(SceneLatent.blank(6, 2, 8, 2, latent_space=pipe.latent_space))
+    assert pipe.blank(focal=(0.7, 0.9)).focal.tolist() == pytest.approx([0.7, 0.9])
     drawn = pipe.sample(blank, n=4, seed=0)
     assert all(np.isfinite(s.translation).all() for s in drawn)
     assert all(s.labels[i] in CATEGORIES for s in drawn for i in np.flatnonzero(s.presence))

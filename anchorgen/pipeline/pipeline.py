@@ -172,6 +172,16 @@ class AnchorgenPipeline:
         mask = torch.as_tensor(outside)[None]
         return self.tokens.background(image.to(self.device), mask.to(self.device))[0].cpu().numpy()
 
+    def blank(self, **options: Any) -> SceneLatent:
+        """An empty scene of this model's sizes with everything released: sampling it is unconditional generation.
+
+        Args:
+            options: passed to `SceneLatent.blank` (focal, up, floor).
+        """
+        d = self.config.decoder
+        sizes = (self.num_slots, d.num_tokens, d.channels, d.num_background)
+        return SceneLatent.blank(*sizes, latent_space=self.latent_space, **options)
+
     # -- latents to latents, latents to pictures ----------------------------------------------------------------------
 
     @torch.no_grad()
@@ -284,7 +294,7 @@ class AnchorgenPipeline:
         if found != expected:
             raise LatentSpaceError(
                 f"the scene's tokens have sizes K, C, Kb, C = {found}; this model's have {expected}: "
-                "encode a picture with this model, or give SceneLatent.blank these sizes"
+                "encode a picture with this model, or begin with pipe.blank()"
             )
 
     def _modules(self) -> tuple[torch.nn.Module, ...]:
