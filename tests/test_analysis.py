@@ -171,8 +171,8 @@ def test_intervals_cover_the_mean():
 def test_notebooks_show_figures_without_pyplot():
     code = (
         "import sys, numpy as np; from anchorgen.analysis.figures import picture_grid; "
-        "from IPython.core.formatters import PNGFormatter; "
-        "png = PNGFormatter()(picture_grid([[np.zeros((8, 8, 3), np.uint8)]])); "
-        "assert 'matplotlib.pyplot' not in sys.modules; assert png[:4] == b'\\x89PNG'"
+        "from IPython.core.formatters import JPEGFormatter; "
+        "jpeg = JPEGFormatter()(picture_grid([[np.zeros((8, 8, 3), np.uint8)]])); "
+        "assert 'matplotlib.pyplot' not in sys.modules; assert jpeg[:3] == b'\\xff\\xd8\\xff'"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -16,10 +16,13 @@ _CELL_INCH = 1.55
 
 
 class NotebookFigure(Figure):
-    """A figure that notebooks show as it is, also where nobody has imported pyplot, which else tells them how."""
+    """A figure that notebooks show as it is, also where nobody has imported pyplot, which else tells them how.
 
-    def _repr_png_(self) -> bytes:
-        return to_png(self)
+    They show a JPEG: of pictures it takes a third of the bytes of a PNG, and notebooks keep what they show.
+    """
+
+    def _repr_jpeg_(self) -> bytes:
+        return to_jpeg(self)
 
 
 def picture_grid(
@@ -79,6 +82,15 @@ def _draw(axes: Any, picture: Any) -> None:
 
 def to_png(figure: Figure) -> bytes:
     """The figure as a PNG file."""
+    return _saved(figure, "png")
+
+
+def to_jpeg(figure: Figure) -> bytes:
+    """The figure as a JPEG file, fine enough for its letters."""
+    return _saved(figure, "jpeg", quality=92, subsampling=0)
+
+
+def _saved(figure: Figure, kind: str, **options: Any) -> bytes:
     stream = io.BytesIO()
-    figure.savefig(stream, format="png", facecolor=figure.get_facecolor())
+    figure.savefig(stream, format=kind, facecolor=figure.get_facecolor(), pil_kwargs=options)
     return stream.getvalue()
