@@ -12,3 +12,14 @@ def session():
     from anchorgen_widgets.session import EditorSession
 
     return EditorSession(FakePipeline(), make_room())
+
+
+@pytest.fixture
+def editor():
+    """A `SceneEditor` on the fake pipeline that has drawn its first picture."""
+    from anchorgen_widgets import SceneEditor
+
+    editor = SceneEditor(FakePipeline(), make_room())
+    assert editor.session.worker.wait_until_idle(20.0)
+    yield editor
+    editor.close()

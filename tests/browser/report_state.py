@@ -28,7 +28,13 @@ def report_state(editor: SceneEditor, path: str | Path) -> None:
             pictures.append((max(shown, default=-1), session.image_is_draft))
         counts["errors"] += event.kind == "error"
         counts["steps"] += event.kind == "scene"
-        state = {**counts, "pictures": pictures[-200:], **_scene_state(editor), **_session_state(editor), **_widget_state(editor)}
+        state = {
+            **counts,
+            "pictures": pictures[-200:],
+            **_scene_state(editor),
+            **_session_state(editor),
+            **_widget_state(editor),
+        }
         draft = Path(f"{path}.part")
         draft.write_text(json.dumps(state))
         os.replace(draft, path)

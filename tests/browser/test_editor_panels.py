@@ -185,7 +185,9 @@ def test_the_code_tab_shows_code_that_makes_the_scene(editor: EditorPage) -> Non
         editor.page.wait_for_timeout(100)
     state = editor.state()
     _open_tab(editor, "Code")
-    editor.page.wait_for_function("code => document.querySelector('[data-testid=code]').textContent === code", arg=state["code"])
+    editor.page.wait_for_function(
+        "code => document.querySelector('[data-testid=code]').textContent === code", arg=state["code"]
+    )
     assert "scene = scene.move('chair-0', right=0.05)" in state["code"]
     from fake_pipeline import make_room
 
