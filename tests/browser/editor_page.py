@@ -24,10 +24,12 @@ class EditorPage:
         page: of Playwright.
         errors: uncaught exceptions of the page.
         state_file: where the kernel writes what it knows; the notebook, room.ipynb, lies beside it.
+        root: the part of the page that is looked at and driven: all of it, or one of several editors.
     """
 
-    def __init__(self, page: Any, state_file: Path, errors: list[str]):
+    def __init__(self, page: Any, state_file: Path, errors: list[str], root: Any = None):
         self.page = page
+        self.root = page if root is None else root
         self.errors = errors
         self.state_file = state_file
 
@@ -55,7 +57,11 @@ class EditorPage:
 
     @property
     def overlay(self) -> Any:
-        return self.page.get_by_test_id("scene-overlay")
+        return self.root.get_by_test_id("scene-overlay")
+
+    def on_page(self, number: int) -> EditorPage:
+        """One of the editors on the page, from the top."""
+        return EditorPage(self.page, self.state_file, self.errors, self.page.locator(".ag-editor").nth(number))
 
     def state(self) -> dict[str, Any]:
         return json.loads(self.state_file.read_text())
@@ -71,16 +77,16 @@ class EditorPage:
 
     def picture(self) -> Image.Image:
         """The picture that the page shows, without boxes."""
-        encoded = self.page.evaluate(
-            """async () => {
-                const bytes = await (await fetch(document.querySelector(".ag-view img").src)).arrayBuffer();
+        encoded = self.root.locator(".ag-view img").evaluate(
+            """async (image) => {
+                const bytes = await (await fetch(image.src)).arrayBuffer();
                 return btoa(Array.from(new Uint8Array(bytes), (byte) => String.fromCharCode(byte)).join(""));
             }"""
         )
         return Image.open(io.BytesIO(base64.b64decode(encoded))).convert("RGB")
 
     def centre_of(self, test_id: str) -> tuple[float, float]:
-        box = self.page.get_by_test_id(test_id).bounding_box()
+        box = self.root.get_by_test_id(test_id).bounding_box()
         return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
     def drag(self, start: tuple[float, float], right: float, down: float, release: bool = True) -> None:
@@ -132,14 +138,14 @@ class EditorPage:
 
     def handle(self, kind: str) -> str:
         """Test id of the first shown handle of a kind, "size-" or "yaw"."""
-        return self.page.locator(f"[data-testid^=handle-{kind}]").first.get_attribute("data-testid")
+        return self.root.locator(f"[data-testid^=handle-{kind}]").first.get_attribute("data-testid")
 
     def movable(self) -> str:
         """An object whose box is well inside the picture and in front of the others."""
         frame = self.overlay.bounding_box()
         depths = {}
         for name, pose in self.state()["objects"].items():
-            box = self.page.get_by_test_id(f"box-{name}").bounding_box()
+            box = self.root.get_by_test_id(f"box-{name}").bounding_box()
             inside = box["x"] >= frame["x"] and box["x"] + box["width"] + 80 <= frame["x"] + frame["width"]
             if inside and box["height"] > 40:
                 depths[name] = pose["translation"][2]
