@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import colorsys
 from collections.abc import Callable, Mapping
-from functools import cache, lru_cache
+from functools import cache
 from html import escape
 
 import numpy as np
@@ -25,7 +25,6 @@ _FACES = tuple(
 
 
 @cache
-@lru_cache(maxsize=256)
 def slot_color(slot: int) -> str:
     """A CSS colour for a slot, the same in every drawing, that stands out by 3:1 from white and from nearly black."""
     hue, luminance = slot * 137.5 % 360, (0.25, 0.16)[slot // 3 % 2]

@@ -36,7 +36,7 @@ class EditorPanels:
         self.anchors = AnchorPanel(width_px=inner, height_px=max(160, height_px - INSPECTOR_HEIGHT_PX))
         self.inspector = Inspector(width_px=inner)
         self.plan = PlanView(size_px=(inner, inner))
-        self.shelf = LibraryShelf(width_px=inner, height_px=max(160, height_px - 80))
+        self.shelf = LibraryShelf(width_px=inner, height_px=max(160, height_px - 116))
         self.collect = button("Add selected", "plus", "Put the selected object on the shelf")
         self.collect_all = button("Add all", "plus-square-o", "Put every object of the scene on the shelf")
         self.variations = VariationsPanel()
