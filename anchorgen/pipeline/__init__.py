@@ -3,5 +3,6 @@
 from anchorgen.pipeline.config import PipelineConfig, PretrainedError
 from anchorgen.pipeline.examples import Example, examples
 from anchorgen.pipeline.pipeline import AnchorgenPipeline, load
+from anchorgen.pipeline.source import Source
 
-__all__ = ["AnchorgenPipeline", "Example", "PipelineConfig", "PretrainedError", "examples", "load"]
+__all__ = ["AnchorgenPipeline", "Example", "PipelineConfig", "PretrainedError", "Source", "examples", "load"]

@@ -6,7 +6,7 @@ import dataclasses
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from anchorgen.decode.autoencoder import AutoencoderConfig
 from anchorgen.decode.decoder import DecoderConfig
@@ -19,6 +19,14 @@ class PretrainedError(ValueError):
     """A folder that does not hold a pipeline this version can read."""
 
 
+class RenderSettings(NamedTuple):
+    """How a picture is drawn; see `SceneDecoder.render`."""
+
+    steps: int
+    guidance: float
+    method: str
+
+
 @dataclass(frozen=True)
 class PipelineConfig:
     """Attributes:
@@ -28,7 +36,7 @@ class PipelineConfig:
     num_voxels: voxels of an object that the pooling sees.
     background_patch: pixels a side of the patches that background tokens look at.
     latent_space: name of the pooling and background networks; latents of another are refused.
-    steps, draft_steps, guidance: of `render`; sample_steps: of `sample`.
+    steps, draft_steps, guidance, method: of `render`; sample_steps: of `sample`.
     autoencoder, decoder, prior, encoder: settings of the networks; the last two as their own modules define them.
     """
 
@@ -41,11 +49,22 @@ class PipelineConfig:
     steps: int = 6
     draft_steps: int = 1
     guidance: float = 1.0
+    method: str = "euler"
     sample_steps: int = 24
     autoencoder: AutoencoderConfig = field(default_factory=AutoencoderConfig)
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
     prior: dict[str, Any] = field(default_factory=dict)
     encoder: dict[str, Any] = field(default_factory=dict)
+
+    def render_settings(
+        self, draft: bool, steps: int | None, guidance: float | None, method: str | None
+    ) -> RenderSettings:
+        """What is asked for, and these defaults for what is None; a draft has few steps and no guidance."""
+        usual = RenderSettings(self.steps, self.guidance, self.method)
+        if draft:
+            usual = usual._replace(steps=self.draft_steps, guidance=1.0)
+        asked = {"steps": steps, "guidance": guidance, "method": method}
+        return usual._replace(**{name: value for name, value in asked.items() if value is not None})
 
     def save(self, folder: Path) -> None:
         value = {"format_version": FORMAT_VERSION, **dataclasses.asdict(self)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +19,13 @@ from anchorgen.encode.bundled import BundledEncoder
 from anchorgen.encode.images import to_picture
 from anchorgen.encode.pooling import pack_voxels
 from anchorgen.json_values import tuples
-from anchorgen.pipeline.config import PipelineConfig, PretrainedError
+from anchorgen.pipeline.checks import check_scene, whole_number
+from anchorgen.pipeline.config import PipelineConfig, PretrainedError, RenderSettings
 from anchorgen.pipeline.pretrained import bundled_folder, load_weights, save_weights
+from anchorgen.pipeline.source import Source, UneditedPictures, check_source
 from anchorgen.pipeline.token_networks import TokenNetworks
 from anchorgen.prior import AnchorBatch, PriorConfig, SampleReport, ScenePrior, sample
 from anchorgen.scene.batch import SceneBatch
-from anchorgen.scene.errors import LatentSpaceError
 from anchorgen.scene.latent import LATENT_ARRAYS, Anchors, SceneLatent
 from anchorgen.scene.truth import WorldTruth
 
@@ -58,7 +60,8 @@ class AnchorgenPipeline:
             )
         self.config = dataclasses.replace(config, latent_space=fingerprint)
         self.tokens, self.decoder, self.prior, self.encoder = tokens, decoder, prior, encoder
-        self.device = torch.device("cpu")
+        self.device, self.dtype = torch.device("cpu"), torch.float32
+        self._unedited = UneditedPictures()
         for module in self._modules():
             module.eval().requires_grad_(False)
 
@@ -102,11 +105,31 @@ class AnchorgenPipeline:
             save_weights(module, folder / f"{name}.safetensors")
         self.config.save(folder)
 
-    def to(self, device: str | torch.device) -> AnchorgenPipeline:
-        """Moves every network; returns itself."""
-        for module in self._modules():
-            module.to(device)
-        self.device = torch.device(device)
+    def to(self, device: str | torch.device | None = None, *, dtype: torch.dtype | None = None) -> AnchorgenPipeline:
+        """Moves every network; returns itself.
+
+        Args:
+            device: None stays.
+            dtype: `torch.bfloat16` draws pictures in mixed precision, `torch.float32` (any other is a ValueError) does
+                not, None leaves it. Weights and scene latents stay float32, so that scenes are the same.
+        """
+        if dtype not in (None, torch.float32, torch.bfloat16):
+            raise ValueError(f"dtype: got {dtype}; expected torch.float32 or torch.bfloat16")
+        if device is not None:
+            for module in self._modules():
+                module.to(device)
+            self.device = torch.device(device)
+        self.dtype = dtype or self.dtype
+        self._unedited.clear()
+        return self
+
+    def compile(self, **options: Any) -> AnchorgenPipeline:
+        """Compiles the decoder's transformer at its next picture (a minute, once a batch size); returns itself.
+
+        Args:
+            options: of `torch.compile`. Its default back end wants a C++ compiler on a CPU.
+        """
+        self.decoder.velocity.transformer.compile(**options)
         return self
 
     @property
@@ -210,7 +233,7 @@ class AnchorgenPipeline:
             LatentSpaceError: the scene is of another latent space.
             ValueError: n < 1.
         """
-        self._check(scene)
+        check_scene(scene, self.config)
         if whole_number("n", n) < 1:
             raise ValueError(f"n: got {n}; expected at least 1 scene")
         whole_number("seed", seed)
@@ -235,6 +258,21 @@ class AnchorgenPipeline:
         renamed = {slot: name for slot, name in names.items() if name != scene.labels[slot]}
         return new.with_labels(renamed) if renamed else new
 
+    def source(self, image: Any, scene: SceneLatent | None = None) -> Source:
+        """A picture for `render(edited, keep=source)`, where `edited` is an edit of `source.scene`.
+
+        Args:
+            image: path, PIL, numpy or torch; its central square is used, as by `encode`.
+            scene: of the picture, if it is known; else it is encoded.
+
+        Raises:
+            ImageError: what is given is not a picture. LatentSpaceError: the scene is of another latent space.
+        """
+        picture = to_picture(image, self.image_size)
+        scene = self.encode(picture) if scene is None else scene
+        check_scene(scene, self.config)
+        return Source(picture, scene)
+
     @torch.no_grad()
     def render(
         self,
@@ -244,58 +282,59 @@ class AnchorgenPipeline:
         guidance: float | None = None,
         draft: bool = False,
         callback: Callable[[int, int], None] | None = None,
+        method: str | None = None,
+        keep: Source | None = None,
     ) -> Any:
         """D_theta (Eq. 2): the picture of a scene, or a list of pictures of a list.
 
         Args:
             scene: one or several.
             seed: of the noise, the same for every scene: what an edit leaves alone stays still.
-            steps, guidance: default as configured.
+            steps, guidance, method: default as configured; a method is "euler" or "heun".
             draft: few steps without guidance, for following a drag.
             callback: `callback(step, num_steps)` after each step; what it raises cancels and passes through.
+            keep: the picture (`pipe.source(image)`) whose scene was edited: what the edit leaves alone stays as it is
+                there (`decode.faithful`). Its own scene is drawn once for each seed and setting, in which time
+                `callback` is called with step 0.
 
         Returns:
             A PIL picture, or a list of them.
 
         Raises:
             LatentSpaceError: a scene is of another latent space.
+            ValueError: a number or method that there is not, or `keep` is of another size.
         """
         whole_number("seed", seed)
         single = isinstance(scene, SceneLatent)
         if not single and not isinstance(scene, Iterable):
-            self._check(scene)  # says what was got
+            check_scene(scene, self.config)  # says what was got
         scenes = [scene] if single else list(scene)
         for item in scenes:
-            self._check(item)
-        if steps is None:
-            steps = self.config.draft_steps if draft else self.config.steps
-        if guidance is None:
-            guidance = 1.0 if draft else self.config.guidance
-        pictures: list[Image.Image] = []
+            check_scene(item, self.config)
+        check_source(keep, scenes, self.config)
+        settings = self.config.render_settings(draft, steps, guidance, method)
+        pictures = []
         for start in range(0, len(scenes), _CHUNK):
-            batch = SceneBatch.stack(scenes[start : start + _CHUNK]).to(self.device)
-            drawn = self.decoder.render(batch, [seed] * len(batch), steps, guidance, callback)
+            chunk = scenes[start : start + _CHUNK]
+            if keep is None:
+                drawn = self._draw(chunk, seed, settings, callback)
+            else:
+                unedited = self._draw_unedited(keep, seed, settings, callback)
+                drawn = keep.kept(self._draw(chunk, seed, settings, callback), unedited, chunk, self.device)
             pictures += [Image.fromarray(x.permute(1, 2, 0).numpy()) for x in drawn]
         return pictures[0] if single else pictures
 
-    def _check(self, scene: SceneLatent) -> None:
-        if not isinstance(scene, SceneLatent):
-            raise TypeError(
-                f"got {type(scene).__name__}; expected a SceneLatent: encode the picture first, pipe.encode(image)"
-            )
-        if scene.latent_space != self.latent_space:
-            raise LatentSpaceError(
-                f"the scene is of latent space {scene.latent_space or '(none)'}, this model of {self.latent_space}; "
-                "encode the picture again with this model, or load the model that made the scene"
-            )
-        config = self.config.decoder
-        found = (*scene.appearance.shape[1:], *scene.background.shape)
-        expected = (config.num_tokens, config.channels, config.num_background, config.channels)
-        if found != expected:
-            raise LatentSpaceError(
-                f"the scene's tokens have sizes K, C, Kb, C = {found}; this model's have {expected}: "
-                "encode a picture with this model, or begin with pipe.blank()"
-            )
+    def _draw(self, scenes: Sequence[SceneLatent], seed: int, settings: RenderSettings, callback: Any) -> torch.Tensor:
+        """`[B, 3, H, W]` uint8 on the CPU."""
+        batch = SceneBatch.stack(scenes).to(self.device)
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            return self.decoder.render(batch, [seed] * len(batch), *settings, callback)
+
+    def _draw_unedited(self, keep: Source, seed: int, settings: RenderSettings, callback: Any) -> torch.Tensor:
+        """The source's own scene, from memory if it was drawn like that."""
+        wait = None if callback is None else (lambda step, total: callback(0, total))
+        draw = partial(self._draw, [keep.scene], seed, settings, wait)
+        return self._unedited.picture(keep, (seed, settings), draw)
 
     def _modules(self) -> tuple[torch.nn.Module, ...]:
         return self.tokens, self.decoder, self.prior, self.encoder
@@ -308,13 +347,6 @@ class AnchorgenPipeline:
             "prior": self.prior,
             "encoder": self.encoder,
         }
-
-
-def whole_number(name: str, value: Any) -> int:
-    """`value` as an int. Raises ValueError unless it is a whole number of 64 bits."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not -(2**63) <= int(value) < 2**63:
-        raise ValueError(f"{name}: got {value!r}; expected a whole number")
-    return int(value)
 
 
 def load(name: str | Path = "bedrooms-128", device: str | torch.device | None = None) -> AnchorgenPipeline:
