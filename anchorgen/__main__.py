@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 TRAINERS = ("vae", "decoder", "scene_latents", "prior", "encoder", "bundle")
-BENCHMARKS = ("startup", "world", "decoder", "encoder", "editor")
+BENCHMARKS = ("startup", "world", "decoder", "encoder", "editor", "faithful")
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -15,7 +15,7 @@ from torch import nn
 
 from anchorgen.decode.adapter import SceneAdapter, SceneContext, Sites
 from anchorgen.decode.autoencoder import Autoencoder
-from anchorgen.decode.flow import SAMPLERS, Callback, noise_for
+from anchorgen.decode.flow import SAMPLERS, Callback, Velocity, noise_for
 from anchorgen.decode.stem import RayStem
 from anchorgen.decode.tokens import SceneTokens
 from anchorgen.scene.batch import SceneBatch
@@ -165,12 +165,8 @@ class Flux2SceneDecoder(nn.Module):
         if len(seeds) != len(scene):
             raise ValueError(f"got {len(seeds)} seeds for {len(scene)} scenes; expected one each")
         config = self.velocity.config
-        device = scene.focal.device
-        context, drawn = self.velocity.context(scene)
-        self.velocity.adapter.precompute(context)
-        noise = noise_for(seeds, (config.token_channels, config.grid, config.grid)).to(device)
-        guided = self._guided(scene, context, drawn, guidance)
-        tokens = SAMPLERS[method](guided, noise, steps, config.shift, callback)
+        noise = noise_for(seeds, (config.token_channels, config.grid, config.grid)).to(scene.focal.device)
+        tokens = SAMPLERS[method](self.guided(scene, guidance), noise, steps, config.shift, callback)
         images = self.autoencoder.decode(tokens)
         if not bool(torch.isfinite(images).all()):
             raise FloatingPointError(
@@ -178,10 +174,15 @@ class Flux2SceneDecoder(nn.Module):
             )
         return ((images.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).cpu()
 
-    def _guided(self, scene: SceneBatch, context: SceneContext, drawn: torch.Tensor | None, guidance: float):
+    @torch.no_grad()
+    def guided(self, scene: SceneBatch, guidance: float) -> Velocity:
+        """The velocity that samplers integrate; what all steps share of the scene is computed here, once."""
+        context, drawn = self.velocity.context(scene)
+        self.velocity.adapter.precompute(context)
         if guidance == 1.0:
             return lambda x, sigma: self.velocity(x, sigma, context, drawn)
         nothing, blank = self.velocity.context(scene, keep=torch.zeros_like(scene.floor, dtype=torch.bool))
+        self.velocity.adapter.precompute(nothing)
 
         def velocity(x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
             v0 = self.velocity(x, sigma, nothing, blank)
