@@ -79,6 +79,8 @@ def test_a_stopped_decoder_run_goes_on_exactly(rooms, runs, tmp_path):
     whole = losses("whole")
     assert len(losses("halves", "--loop.max-seconds", "0")) < 3
     assert losses("halves") == whole
+    checkpointed = losses("checkpointed", "--gradient-checkpointing")
+    assert [float(x) for x in checkpointed] == pytest.approx([float(x) for x in whole], abs=1e-5)
 
 
 def test_a_run_to_go_on_from_must_be_there(rooms, runs, tmp_path):

@@ -56,7 +56,7 @@ def correspondence(before: SceneBatch, after: SceneBatch, size: int) -> tuple[to
     changed_N = appearance_N | _differs(before, after, "translation", "quat_wxyz", "scale")
     slot, entry = new.slot[0, :, 0], _entry(new)[:, 0]
     moved = new.hit[0, :, 0] & changed_N[slot]
-    uv = torch.where(moved[:, None], _project(before, slot, entry), _pixels(size, entry) * before.focal / after.focal)
+    uv = torch.where(moved[:, None], _project(before, slot, entry), _pixels(size, entry) * (before.focal / after.focal))
     column, row = ((uv + 0.5) * size).long().clamp(0, size - 1).unbind(-1)
     pixel = row * size + column  # of the source
     same_side = (_entry(old)[pixel, 0] - entry).abs().amax(-1) < _SAME_POINT
@@ -79,8 +79,8 @@ def fill(values: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
 
 
 def _soft(shown: torch.Tensor) -> torch.Tensor:
-    """`[1, 1, H, W]`: 1 where shown, 0 where not and a pixel around that, with an edge of two pixels."""
-    hidden = F.max_pool2d((~shown).float()[None, None], 3, stride=1, padding=1)
+    """`[1, 1, H, W]`: 0 where it is not shown, 1 from five pixels off, with a smooth edge between."""
+    hidden = F.max_pool2d((~shown).float()[None, None], 5, stride=1, padding=2)
     for _ in range(2):
         hidden = F.avg_pool2d(hidden, 3, stride=1, padding=1, count_include_pad=False)
     return 1 - hidden

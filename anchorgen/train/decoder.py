@@ -7,6 +7,7 @@ the prior and the encoder already learn on them.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import tyro
 from safetensors.torch import load_file, load_model, save_file
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.checkpoint import checkpoint
 
 from anchorgen.decode.autoencoder import Autoencoder, AutoencoderConfig
 from anchorgen.decode.decoder import DecoderConfig, SceneVelocity
@@ -116,6 +118,18 @@ def encode_tokens(autoencoder: Autoencoder, rooms: RoomTensors, chunk: int = 64)
     return torch.cat(rows)
 
 
+def _attention_kernels(tensor: torch.Tensor) -> AbstractContextManager:
+    """On a CPU the fused bfloat16 attention has a slow backward pass; plain matrix products are a tenth faster."""
+    return sdpa_kernel(SDPBackend.MATH if tensor.device.type == "cpu" else _ALL_KERNELS)
+
+
+def _checkpointed(block: nn.Module, *args):
+    """As diffusers does, but with the same kernels when the block is computed again, outside of `loss_fn`."""
+    return checkpoint(
+        block, *args, use_reentrant=False, context_fn=lambda: (nullcontext(), _attention_kernels(args[0]))
+    )
+
+
 def main(argv: list[str] | None = None) -> None:
     config = tyro.cli(DecoderTraining, args=argv)
     autoencoder = Autoencoder(config.autoencoder).eval()
@@ -131,7 +145,7 @@ def main(argv: list[str] | None = None) -> None:
         first_part = read_run_records(config.init.parent, (config.init.name,))[config.init.name]
         latents = [x.half() for x in room_latents(load_tokens(config.init / "tokens.safetensors", config.model), rooms)]
     if config.gradient_checkpointing:
-        module.velocity.transformer.enable_gradient_checkpointing()
+        module.velocity.transformer.enable_gradient_checkpointing(_checkpointed)
     if config.compile:
         module.velocity.transformer.compile()
     weights = {"velocity": 1.0, "colour": config.colour_weight, "thumbnail": config.thumbnail_weight}
@@ -147,9 +161,7 @@ def main(argv: list[str] | None = None) -> None:
         return {"args": (rooms[index], clean, noise, sigma, keep, known), "keys": index.tolist()}
 
     def loss_fn(module, batch, generator):
-        # On a CPU the fused bfloat16 attention has a slow backward pass; plain matrix products are a tenth faster.
-        kernels = SDPBackend.MATH if batch["args"][1].device.type == "cpu" else _ALL_KERNELS
-        with sdpa_kernel(kernels):
+        with _attention_kernels(batch["args"][1]):
             terms = module(*batch["args"])
         loss = torch.stack([weight * terms[name] for name, weight in weights.items() if name in terms]).sum()
         return loss, {f"{name}_mse": float(value.detach()) for name, value in terms.items()}
