@@ -40,7 +40,7 @@ class FakePipeline:
         fails: whether `render` and `sample` raise.
 
     Attributes:
-        rendered: (scene, seed, draft) of every picture that was finished.
+        rendered: (scene, seed, draft) of every picture that was finished; kept: what each was to stay faithful to.
         started: how many were begun.
     """
 
@@ -53,6 +53,7 @@ class FakePipeline:
         self.num_steps = num_steps
         self.fails = fails
         self.rendered: list[tuple[SceneLatent, int, bool]] = []
+        self.kept: list[object] = []
         self.started = 0
 
     def render(
@@ -63,6 +64,7 @@ class FakePipeline:
         guidance: float | None = None,
         draft: bool = False,
         callback: Callable[[int, int], None] | None = None,
+        keep: object = None,
     ) -> Image.Image:
         self.started += 1
         if self.fails:
@@ -73,6 +75,7 @@ class FakePipeline:
             if callback is not None:
                 callback(step + 1, total)
         self.rendered.append((scene, seed, draft))
+        self.kept.append(keep)
         return draw_flat(scene, self.image_size)
 
     def sample(

@@ -66,6 +66,17 @@ def test_steps_left_before_their_picture_get_it_when_nothing_else_is_drawn() -> 
     session.close()
 
 
+def test_every_picture_stays_faithful_to_the_one_that_was_given() -> None:
+    source = object()
+    session = EditorSession(FakePipeline(), make_room(), keep=source)
+    session.render()
+    session.edit("nudge", lambda scene: scene.move("bed", right=0.1))
+    session.sample_variations(2, "appearance", object_id="bed-0")
+    drawn(session)
+    assert len(session.pipe.kept) >= 4 and all(keep is source for keep in session.pipe.kept)
+    session.close()
+
+
 def test_the_oldest_steps_are_dropped() -> None:
     stack = UndoStack(EditState(make_room(), "start"))
     for number in range(MAX_UNDO_STEPS + 20):

@@ -21,7 +21,8 @@ from anchorgen.analysis.evaluation_set import EvaluationScene
 from anchorgen.analysis.held_out import evaluation_scenes, test_records
 from anchorgen.analysis.lamp_light import LampLight, lamp_figures, lamp_light
 from anchorgen.analysis.reconstruction import reconstruction, training_mean
-from anchorgen.pipeline.pipeline import AnchorgenPipeline, load
+from anchorgen.pipeline.loading import load
+from anchorgen.pipeline.pipeline import AnchorgenPipeline
 from anchorgen.scene.batch import SceneBatch
 from anchorgen.scene.latent import SceneLatent
 

@@ -13,7 +13,7 @@ from anchorgen.analysis.metrics import psnr
 from anchorgen.data.records import Record
 from anchorgen.encode.upright import yaw_of
 from anchorgen.geometry import floor_basis, iou_upright
-from anchorgen.pipeline.pipeline import load
+from anchorgen.pipeline.loading import load
 from anchorgen.scene.latent import SceneLatent
 
 _THIN_M = 0.30  # every side is raised to this before IoU: rugs and paintings are thin

@@ -20,7 +20,8 @@ from anchorgen.analysis.evaluation_set import EvaluationScene
 from anchorgen.analysis.held_out import evaluation_scenes
 from anchorgen.analysis.metrics import named_mean, psnr
 from anchorgen.decode.flow import Velocity, euler, invert
-from anchorgen.pipeline.pipeline import AnchorgenPipeline, load
+from anchorgen.pipeline.loading import load
+from anchorgen.pipeline.pipeline import AnchorgenPipeline
 from anchorgen.pipeline.source import Source
 from anchorgen.scene.batch import SceneBatch
 from anchorgen.scene.latent import SceneLatent

@@ -21,7 +21,7 @@ from anchorgen.encode.pooling import pack_voxels
 from anchorgen.json_values import tuples
 from anchorgen.pipeline.checks import check_scene, whole_number
 from anchorgen.pipeline.config import PipelineConfig, PretrainedError, RenderSettings
-from anchorgen.pipeline.pretrained import bundled_folder, load_weights, save_weights
+from anchorgen.pipeline.pretrained import load_weights, save_weights
 from anchorgen.pipeline.source import Source, UneditedPictures, check_source
 from anchorgen.pipeline.token_networks import TokenNetworks
 from anchorgen.prior import AnchorBatch, PriorConfig, SampleReport, ScenePrior, sample
@@ -347,13 +347,3 @@ class AnchorgenPipeline:
             "prior": self.prior,
             "encoder": self.encoder,
         }
-
-
-def load(name: str | Path = "bedrooms-128", device: str | torch.device | None = None) -> AnchorgenPipeline:
-    """A bundled model by name, or any folder written by `save_pretrained`; on the GPU if there is one.
-
-    Raises:
-        PretrainedError: no such model; the message lists those there are.
-    """
-    folder = Path(name) if Path(name).is_dir() else bundled_folder(str(name))
-    return AnchorgenPipeline.from_pretrained(folder, device)

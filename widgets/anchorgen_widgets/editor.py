@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, cast
 
 import ipywidgets
-import numpy as np
 from PIL import Image
 
 from anchorgen.scene.latent import SceneLatent
@@ -15,18 +13,17 @@ from anchorgen.scene.library import Library
 from anchorgen_widgets.box_view import BoxView
 from anchorgen_widgets.compare_slider import CompareSlider
 from anchorgen_widgets.controls import EditorControls
+from anchorgen_widgets.editor_actions import EditorActions
 from anchorgen_widgets.events import SessionEvent
-from anchorgen_widgets.export import ExportKind, export, session_html
+from anchorgen_widgets.export import ExportKind, session_html
 from anchorgen_widgets.history_strip import HistoryStrip
-from anchorgen_widgets.landing import landing_place
 from anchorgen_widgets.panels import WIDTH_PX, EditorPanels
-from anchorgen_widgets.pose_numbers import edited
 from anchorgen_widgets.session import EditorSession
 
 MIN_SIZE_PX, MAX_SIZE_PX = 192, 1600
 
 
-class SceneEditor(ipywidgets.VBox):
+class SceneEditor(ipywidgets.VBox, EditorActions):
     """Boxes over the picture to drag, lists and dials beside it, undo; errors are shown under the picture.
 
     Args:
@@ -36,6 +33,7 @@ class SceneEditor(ipywidgets.VBox):
         seed: noise of the picture, the same through all edits.
         live: whether drafts are drawn while something is dragged.
         library: objects to insert, an `ag.Library`; an empty one by default.
+        keep: the picture that was encoded, `pipe.source(image, scene)`: what edits leave alone stays as it is there.
 
     Attributes:
         session: what the editor does, without widgets.
@@ -56,12 +54,13 @@ class SceneEditor(ipywidgets.VBox):
         seed: int = 0,
         live: bool = True,
         library: Library | None = None,
+        keep: Any = None,
     ):
         if not MIN_SIZE_PX <= size <= MAX_SIZE_PX:
             raise ValueError(
                 f"size is {size}; expected {MIN_SIZE_PX} to {MAX_SIZE_PX} px, the picture's side on the page"
             )
-        self.session, self._owns_session = _session_of(pipe, scene, seed)
+        self.session, self._owns_session = _session_of(pipe, scene, seed, keep)
         self.library = Library() if library is None else library
         self.view = BoxView(size_px=(size, size))
         self._compare = CompareSlider(size_px=(size, size), labels=("start", "now"))
@@ -221,62 +220,6 @@ class SceneEditor(ipywidgets.VBox):
 
         return run
 
-    def _drop(self, key: str, origin: np.ndarray, direction: np.ndarray) -> None:
-        obj = self.library[key].obj
-        self.session.insert(obj, landing_place(self.scene, obj, origin, direction))
-
-    def _command(self, name: str, object_id: str) -> None:
-        if name in ("undo", "redo"):
-            getattr(self.session, name)()
-        elif self._is_present(object_id):  # else it went while the key was on its way
-            getattr(self.session, name)(object_id)
-
-    def _select_row(self, object_id: str) -> None:
-        self.session.select(object_id if self._is_present(object_id) else "")
-        self.view.overlay.selected = self.session.selected
-
-    def _is_present(self, object_id: str) -> bool:
-        return any(view.id == object_id for view in self.scene.objects)
-
-    def _show_or_remove(self, object_id: str, visible: bool) -> None:
-        if visible:
-            self.session.restore(object_id)
-        else:
-            self.session.remove(object_id)
-
-    def _edit_number(self, name: str, number: str, value: float) -> None:
-        self.session.edit(f"{number} of {name or 'camera'}", lambda scene: edited(scene, name, number, value))
-
-    def _move_in_plan(self, name: str, right: float, forward: float) -> None:
-        self.session.edit(f"move {name}", lambda scene: scene.move(name, right=right, forward=forward))
-
-    def _resample(self) -> None:
-        self.session.resample(**self._panels.variations.asked)
-
-    def _choose(self) -> None:
-        self.session.sample_variations(self._panels.variations.count.value, **self._panels.variations.asked)
-
-    def _preview_variation(self, index: int | None) -> None:
-        variations = self.session.variations
-        picture = variations[index].picture if index is not None and index < len(variations) else self.image
-        if picture is not None:
-            self.view.show_picture(picture)
-
-    def _collect(self, selector: str) -> None:
-        self.library.add(self.scene, selector, self.session.picture_of(self.scene) or self.image)
-        self._panels.show_library(self.library, self.scene.latent_space)
-
-    def _save(self, kind: ExportKind) -> None:
-        path: Path = export(self.session, kind, self._panels.exports.name.value)
-        self._panels.exports.saved.value = f"saved <code>{path}</code>"
-
-    def _look_around(self, on: bool) -> None:
-        if on != (self.view.overlay.orbit != [0, 0, 1]):
-            self.view.look(*((28, 24, 1.5) if on else ()))
-
-    def _on_orbit(self, change: dict[str, Any]) -> None:
-        self._controls.orbit.value = list(change["new"]) != [0, 0, 1]
-
     # -- what they see ------------------------------------------------------------------------------------------------
 
     def _on_event(self, event: SessionEvent) -> None:
@@ -340,10 +283,10 @@ class SceneEditor(ipywidgets.VBox):
         self._body.children = (self._compare if on else self.view, self._panels.tabs)
 
 
-def _session_of(pipe: Any, scene: SceneLatent | None, seed: int) -> tuple[EditorSession, bool]:
+def _session_of(pipe: Any, scene: SceneLatent | None, seed: int, keep: Any) -> tuple[EditorSession, bool]:
     """The session to show, and whether it is this editor's own."""
     if not isinstance(pipe, EditorSession):
-        return EditorSession(pipe, cast(SceneLatent, scene), seed=seed), True
+        return EditorSession(pipe, cast(SceneLatent, scene), seed=seed, keep=keep), True
     if scene is not None:
         raise TypeError("got a session and a scene; expected SceneEditor(pipe, scene) or SceneEditor(session)")
     return pipe, False

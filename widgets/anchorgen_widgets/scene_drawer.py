@@ -34,8 +34,10 @@ class SceneDrawer:
         on_idle: Callable[[], None],
         seed: int,
         draws_drafts: bool,
+        keep: Any,
     ):
         self._pipe = pipe
+        self._options = {} if keep is None else {"keep": keep}
         self._tell = tell
         self._on_idle = on_idle
         self._pictures = PictureCache()
@@ -84,7 +86,7 @@ class SceneDrawer:
 
         def run(ticket: Ticket) -> None:
             try:
-                picture = self._pipe.render(scene, seed=seed, callback=lambda step, total: ticket.check())
+                picture = self._pipe.render(scene, seed=seed, callback=lambda *_: ticket.check(), **self._options)
             except RenderCancelled:
                 raise
             except Exception as error:
@@ -101,7 +103,7 @@ class SceneDrawer:
 
     def _draw(self, ticket: Ticket, scene: SceneLatent, seed: int, draft: bool) -> None:
         ticket.check()
-        image = self._pipe.render(scene, seed=seed, draft=draft, callback=ticket.progress)
+        image = self._pipe.render(scene, seed=seed, draft=draft, callback=ticket.progress, **self._options)
         ticket.publish(self._keep, image, scene, seed, draft)
 
     def _keep(self, image: Image.Image, scene: SceneLatent, seed: int, draft: bool) -> None:

@@ -8,27 +8,26 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from PIL import Image
 
 from anchorgen.scene.latent import SceneLatent, Vector
-from anchorgen.scene.object_view import ObjectView
-from anchorgen.scene.selection import Selector
 from anchorgen_widgets.events import EventKind, SessionEvent
 from anchorgen_widgets.gestures import GestureKind, scene_after_gesture, unmistakable
 from anchorgen_widgets.resampling import ResampleTarget, released
 from anchorgen_widgets.sampling import SceneSampler, Variation
 from anchorgen_widgets.scene_drawer import SceneDrawer
 from anchorgen_widgets.scripting import joined_code, step_code
+from anchorgen_widgets.session_verbs import SessionVerbs
 from anchorgen_widgets.step_pictures import StepPictures
 from anchorgen_widgets.undo_stack import EditState, UndoStack
 
 _LOG = logging.getLogger(__name__)
 
 
-class EditorSession:
+class EditorSession(SessionVerbs):
     """The state behind an editor, or behind several that show the same.
 
     Attributes:
@@ -37,9 +36,12 @@ class EditorSession:
         drawer: draws pictures on one thread and remembers them.
         sampler: asks the prior, and holds the variations it gave.
         lock: guards everything here and the render thread.
+
+    Args:
+        keep: the given picture that edits stay faithful to, `pipe.source(image, scene)`.
     """
 
-    def __init__(self, pipe: Any, scene: SceneLatent, *, seed: int = 0, draws_drafts: bool = True):
+    def __init__(self, pipe: Any, scene: SceneLatent, *, seed: int = 0, draws_drafts: bool = True, keep: Any = None):
         _check_scene(scene)
         self.pipe = pipe
         self.lock = threading.RLock()
@@ -47,7 +49,9 @@ class EditorSession:
         self._selected = ""
         self._observers: list[Callable[[SessionEvent], None]] = []
         self._note = ""
-        self.drawer = SceneDrawer(pipe, self.lock, self._tell, self._on_dropped, self._on_idle, seed, draws_drafts)
+        self.drawer = SceneDrawer(
+            pipe, self.lock, self._tell, self._on_dropped, self._on_idle, seed, draws_drafts, keep
+        )
         self.sampler = SceneSampler(self)
         self._thumbnails = StepPictures(self)
         self.worker = self.drawer.worker
@@ -168,38 +172,6 @@ class EditorSession:
         """Goes back to the picture of the scene after a gesture that was given up."""
         self.render()
 
-    def remove(self, object_id: str = "") -> SceneLatent:
-        """Removes an object, by default the selected one."""
-        with self.lock:
-            name, word = self._target(object_id, "remove")
-            return self.edit(f"remove {name}", lambda scene: scene.remove(word))
-
-    def restore(self, object_id: str) -> SceneLatent:
-        """Brings a removed object back and selects it."""
-        with self.lock:
-            scene = self.edit(f"restore {object_id}", lambda scene: scene.restore([object_id]))
-            self.select(object_id)
-            return scene
-
-    def duplicate(self, object_id: str = "") -> SceneLatent:
-        """Copies an object, by default the selected one, and selects the copy."""
-        with self.lock:
-            name, word = self._target(object_id, "duplicate")
-            return self._adding(f"duplicate {name}", lambda scene: scene.duplicate(word))
-
-    def insert(self, obj: ObjectView, at: Vector | Mapping[str, Any] | None = None) -> SceneLatent:
-        """Puts an object of another scene here (`SceneLatent.insert`) and selects it."""
-        with self.lock:
-            return self._adding(f"insert {obj.label or obj.name}", lambda scene: scene.insert(obj, at))
-
-    def set_strength(self, targets: Selector | Sequence[Selector], strength: float) -> SceneLatent:
-        """Releases, or with strength 0 anchors, what the selectors name. The picture stays: anchors do not show."""
-        name = targets if isinstance(targets, str) else ", ".join(map(str, targets))  # type: ignore[arg-type]
-        short = name if len(name) <= 40 else name[:39] + "…"
-        if strength <= 0:
-            return self.edit(f"anchor {short}", lambda scene: scene.anchor(targets))
-        return self.edit(f"release {short} {strength:.2f}", lambda scene: scene.release(targets, strength=strength))
-
     def undo(self) -> SceneLatent:
         """Takes the last step back. Raises ValueError if there is none."""
         with self.lock:
@@ -302,18 +274,6 @@ class EditorSession:
                 callback(SessionEvent(kind, message, **details))
             except Exception:  # one that watches must not stop the others, nor end the render thread
                 _LOG.exception("an observer of the editor failed on %r", kind)
-
-    def _target(self, object_id: str, verb: str) -> tuple[str, str | int]:
-        object_id = object_id or self._selected
-        if not object_id:
-            raise ValueError(f"nothing is selected to {verb}; click an object first, or give its id")
-        return object_id, unmistakable(self.scene, object_id)
-
-    def _adding(self, label: str, verb: Callable[[SceneLatent], SceneLatent]) -> SceneLatent:
-        before = {view.id for view in self.scene.objects}
-        scene = self.edit(label, verb)
-        self.select(next(view.id for view in scene.objects if view.id not in before))
-        return scene
 
     def _jump(self, index: int, message: str) -> SceneLatent:
         self.steps.present.selected = self._selected

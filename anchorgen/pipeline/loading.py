@@ -1,0 +1,20 @@
+"""`load`: where a notebook begins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from anchorgen.pipeline.pipeline import AnchorgenPipeline
+from anchorgen.pipeline.pretrained import bundled_folder
+
+
+def load(name: str | Path = "bedrooms-128", device: str | torch.device | None = None) -> AnchorgenPipeline:
+    """A bundled model by name, or any folder written by `save_pretrained`; on the GPU if there is one.
+
+    Raises:
+        PretrainedError: no such model; the message lists those there are.
+    """
+    folder = Path(name) if Path(name).is_dir() else bundled_folder(str(name))
+    return AnchorgenPipeline.from_pretrained(folder, device)

@@ -1,0 +1,89 @@
+"""`EditorActions`: what the parts of a `SceneEditor` ask for, as calls of its session."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from anchorgen.scene.latent import SceneLatent
+from anchorgen.scene.library import Library
+from anchorgen_widgets.box_view import BoxView
+from anchorgen_widgets.controls import EditorControls
+from anchorgen_widgets.export import ExportKind, export
+from anchorgen_widgets.landing import landing_place
+from anchorgen_widgets.panels import EditorPanels
+from anchorgen_widgets.pose_numbers import edited
+from anchorgen_widgets.session import EditorSession
+
+
+class EditorActions:
+    """A part of `SceneEditor`, which guards each of these."""
+
+    session: EditorSession
+    library: Library
+    view: BoxView
+    _controls: EditorControls
+    _panels: EditorPanels
+
+    @property
+    def _scene_now(self) -> SceneLatent:
+        return self.session.scene
+
+    def _drop(self, key: str, origin: np.ndarray, direction: np.ndarray) -> None:
+        obj = self.library[key].obj
+        self.session.insert(obj, landing_place(self._scene_now, obj, origin, direction))
+
+    def _command(self, name: str, object_id: str) -> None:
+        if name in ("undo", "redo"):
+            getattr(self.session, name)()
+        elif self._is_present(object_id):  # else it went while the key was on its way
+            getattr(self.session, name)(object_id)
+
+    def _select_row(self, object_id: str) -> None:
+        self.session.select(object_id if self._is_present(object_id) else "")
+        self.view.overlay.selected = self.session.selected
+
+    def _is_present(self, object_id: str) -> bool:
+        return any(view.id == object_id for view in self._scene_now.objects)
+
+    def _show_or_remove(self, object_id: str, visible: bool) -> None:
+        if visible:
+            self.session.restore(object_id)
+        else:
+            self.session.remove(object_id)
+
+    def _edit_number(self, name: str, number: str, value: float) -> None:
+        self.session.edit(f"{number} of {name or 'camera'}", lambda scene: edited(scene, name, number, value))
+
+    def _move_in_plan(self, name: str, right: float, forward: float) -> None:
+        self.session.edit(f"move {name}", lambda scene: scene.move(name, right=right, forward=forward))
+
+    def _resample(self) -> None:
+        self.session.resample(**self._panels.variations.asked)
+
+    def _choose(self) -> None:
+        self.session.sample_variations(self._panels.variations.count.value, **self._panels.variations.asked)
+
+    def _preview_variation(self, index: int | None) -> None:
+        variations = self.session.variations
+        picture = variations[index].picture if index is not None and index < len(variations) else self.session.image
+        if picture is not None:
+            self.view.show_picture(picture)
+
+    def _collect(self, selector: str) -> None:
+        self.library.add(self._scene_now, selector, self.session.picture_of(self._scene_now) or self.session.image)
+        self._panels.show_library(self.library, self._scene_now.latent_space)
+
+    def _save(self, kind: ExportKind) -> None:
+        path: Path = export(self.session, kind, self._panels.exports.name.value)
+        self._panels.exports.saved.value = f"saved <code>{escape(str(path))}</code>"
+
+    def _look_around(self, on: bool) -> None:
+        if on != (self.view.overlay.orbit != [0, 0, 1]):
+            self.view.look(*((28, 24, 1.5) if on else ()))
+
+    def _on_orbit(self, change: dict[str, Any]) -> None:
+        self._controls.orbit.value = list(change["new"]) != [0, 0, 1]
