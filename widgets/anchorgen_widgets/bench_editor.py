@@ -56,7 +56,7 @@ def run(quick: bool = False) -> dict[str, Any]:
         page.evaluate(_TIMING)
         drags = [_drag(page, log, number) for number in range(num_drags)]
         times = page.evaluate("agTimes")
-    delays, first_pictures, lost, live = (np.array([drag[k] for drag in drags], float) for k in range(4))
+    delays, first_pictures, lost, live, seconds = (np.array([drag[k] for drag in drags], float) for k in range(5))
     return {
         "handler_ms_p95": float(np.percentile(times["moves"], 95)),
         "handler_ms_p50": float(np.median(times["moves"])),
@@ -66,22 +66,25 @@ def run(quick: bool = False) -> dict[str, Any]:
         "commit_ms_max": float(np.max(delays)),
         "edit_to_draft_seconds_p50": float(np.median(first_pictures)) / 1000,
         "lost_final_poses": int(lost.sum()),
-        "live_pictures_per_second": float(live.sum() / (DRAG_S * num_drags)),
+        "live_pictures_per_second": float(live.sum() / seconds.sum()),
         "drags": num_drags,
-        "drag_seconds": DRAG_S,
-        "moves_per_second": RATE_HZ,
+        "drag_seconds": float(seconds.mean()),  # more than DRAG_S where the page cannot keep up with RATE_HZ
+        "moves_per_second": float(len(times["moves"]) / seconds.sum()),
     }
 
 
-def _open_editor(page: Any, server: JupyterServer, attempts: int = 3) -> None:
+def _open_editor(page: Any, server: JupyterServer, attempts: int = 6) -> None:
     page.goto(server.url("lab/tree/room.ipynb"))
     page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=90_000)
-    log = server.folder / "heard.jsonl"
+    log, prompt = server.folder / "heard.jsonl", page.locator(".jp-CodeCell .jp-InputPrompt").first
     for _ in range(attempts):  # a page that is still loading its widgets may lose the output
         page.locator(".jp-CodeCell .cm-content").first.click()
         page.keyboard.press("Shift+Enter")
-        deadline = time.monotonic() + 60
+        page.wait_for_timeout(2000)
+        deadline = time.monotonic() + 90
         while time.monotonic() < deadline and not (log.exists() and _lines(log, "idle")):
+            if "[ ]" in prompt.inner_text():  # a kernel that is just starting drops requests
+                break
             page.wait_for_timeout(200)
         if page.get_by_test_id("scene-overlay").count():
             page.wait_for_timeout(1500)
@@ -89,11 +92,11 @@ def _open_editor(page: Any, server: JupyterServer, attempts: int = 3) -> None:
     raise RuntimeError("the editor did not show in JupyterLab; run a notebook by hand to see why")
 
 
-def _drag(page: Any, log: Path, number: int) -> tuple[float, float, bool, int]:
-    """One drag of three seconds; delay of its commit (ms), time to its first picture (ms), whether its final pose was
-    lost, and how many pictures came while it went on."""
+def _drag(page: Any, log: Path, number: int) -> tuple[float, float, bool, int, float]:
+    """One drag of three seconds; delay until its commit was heard and done (ms), time to its first picture (ms),
+    whether its final pose was lost, how many pictures came while it went on, and how long it took (s)."""
     start = _grab_point(page, number)
-    commits, pictures = len(_lines(log, "commit")), len(_lines(log, "image"))
+    commits, scenes, pictures = (len(_lines(log, kind)) for kind in ("commit", "scene", "image"))
     mouse = page.mouse
     mouse.move(*start)
     mouse.down()
@@ -102,16 +105,16 @@ def _drag(page: Any, log: Path, number: int) -> tuple[float, float, bool, int]:
         angle = 2 * np.pi * k / RATE_HZ
         mouse.move(start[0] + 40 * np.sin(angle) + 0.1 * k, start[1] + 14 * np.sin(2 * angle))
         time.sleep(max(0.0, begun + k / RATE_HZ - time.perf_counter()))
-    live = len(_lines(log, "image")) - pictures
+    live, seconds = len(_lines(log, "image")) - pictures, time.perf_counter() - begun
     mouse.up()
     commit = _wait_for(page, log, "commit", commits)
     page.wait_for_timeout(1500)
-    scene = [line for line in _lines(log, "scene") if line["ms"] >= commit["ms"]]
+    scene = _lines(log, "scene")[scenes:]
     drawn = [line for line in _lines(log, "image") if line["ms"] >= commit["ms"] and line["of_scene"]]
     x, y, z = commit["t"]
-    lost = not scene or float(np.abs(np.subtract(scene[0]["objects"][commit["id"]], (x, -y, -z))).max()) > 2e-4
+    lost = not scene or float(np.abs(np.subtract(scene[-1]["objects"][commit["id"]], (x, -y, -z))).max()) > 2e-4
     first = drawn[0]["ms"] - commit["sent_ms"] if drawn else np.inf
-    return commit["ms"] - commit["sent_ms"], first, lost, live
+    return commit["ms"] - commit["sent_ms"], first, lost, live, seconds
 
 
 def _grab_point(page: Any, number: int) -> tuple[float, float]:
