@@ -36,7 +36,7 @@ def front(x: float = 0.0, size: float = 1.0, margin: float = 0.0) -> np.ndarray:
     """`[SIZE, SIZE]` bool: pixels of the cube's front face, but for a margin in NDC."""
     centre, half = 2 * FOCAL * x / (3 - size / 2), FOCAL * size / (3 - size / 2)
     at = pixel_centres() - [centre, 0]
-    return (np.abs(at) < half - margin).all(-1)
+    return np.asarray((np.abs(at) < half - margin).all(-1))
 
 
 def test_without_an_edit_every_pixel_is_its_own():
