@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # In a container one is often root, which Jupyter refuses without being told; it listens on this machine alone.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
+# Threads that spin while they wait make a picture five times as slow where the cores have other work too.
+export OMP_WAIT_POLICY ?= passive
 
 .DEFAULT_GOAL := help
 .PHONY: help lab demo test lint types clean
