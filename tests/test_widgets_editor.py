@@ -102,8 +102,9 @@ def test_two_editors_of_one_session_agree_and_outlive_one_another(editor: SceneE
     other.close()
     editor.scene = editor.scene.remove("rug")
     assert editor.wait(WAIT_S).image is not None
-    with pytest.raises(TypeError, match=r"SceneEditor\(session\)"):
-        SceneEditor(editor.session, editor.scene)
+    for given in ({"scene": editor.scene}, {"keep": object()}, {"seed": 7}):
+        with pytest.raises(TypeError, match=r"SceneEditor\(session\)"):
+            SceneEditor(editor.session, **given)
 
 
 def test_a_scene_set_in_code_is_one_undo_step_and_shows(editor: SceneEditor) -> None:

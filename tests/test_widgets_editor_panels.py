@@ -83,12 +83,12 @@ def test_what_is_collected_can_be_dropped_and_inserted(editor: SceneEditor) -> N
     editor._panels.collect_all.click()
     assert len(editor.library) == 6
     key = next(item.key for item in editor.library if item.obj.label == "chair")
-    floor = (np.array([1.0, float(editor.scene.floor), 4.0]) @ floor_basis(editor.scene.up)).astype(float)
+    floor = (np.array([1.5, float(editor.scene.floor), 3.0]) @ floor_basis(editor.scene.up)).astype(float)
     direction = opencv_to_three(floor / np.linalg.norm(floor)).tolist()
     send(editor, {"type": "drop", "key": key, "origin": [0, 0, 0], "direction": direction})
     assert editor.session.undo_label == "insert chair" and editor.session.selected not in ("", "chair-0")
     at = floor_basis(editor.scene.up) @ editor.scene[editor.session.selected].translation
-    assert at[0] == pytest.approx(1.0, abs=1e-3) and at[2] == pytest.approx(4.0, abs=1e-3)
+    assert at[0] == pytest.approx(1.5, abs=1e-3) and at[2] == pytest.approx(3.0, abs=1e-3)
     send(editor, {"type": "drop", "key": "sofa", "origin": [0, 0, 0], "direction": direction})
     assert "sofa" in editor._controls.error_text
 

@@ -54,8 +54,18 @@ def test_a_page_is_whole_and_asks_nobody(session: EditorSession) -> None:
     assert open_tags == []
 
 
+def test_an_older_picture_is_never_saved_for_a_newer_scene(session: EditorSession, tmp_path: Path) -> None:
+    _drawn_session(session)
+    session.pipe.step_s = 0.2
+    session.edit("remove", lambda scene: scene.remove("bed"))
+    with pytest.raises(ValueError, match="no picture of this scene"):
+        export(session, "picture", tmp_path / "room")
+    drawn(session)
+    export(session, "picture", tmp_path / "room")
+
+
 def test_what_cannot_be_saved_says_why(session: EditorSession, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no picture is drawn yet"):
+    with pytest.raises(ValueError, match="no picture of this scene is drawn yet"):
         export(session, "picture", tmp_path / "room")
     with pytest.raises(ValueError, match="no name to save under"):
         export(session, "scene", " ")

@@ -94,3 +94,33 @@ def test_what_became_another_kind_stays_selected(session: EditorSession) -> None
     assert session.selected == after.ids[0] != "bed-0"
     session.resample("layout")  # there is still something to resample
     drawn(session)
+
+
+def test_what_changes_no_scene_stops_no_sample() -> None:
+    session = EditorSession(FakePipeline(step_s=0.05), make_room())
+    session.render()
+    drawn(session)
+    session.resample("appearance", object_id="bed-0")
+    view = session.scene["bed-0"]
+    session.preview_pose("bed-0", view.translation + np.array([0.1, 0, 0]), view.quat_wxyz, view.scale, "move")
+    session.cancel_preview()
+    session.render(again=True)
+    assert drawn(session).undo_label == "resample appearance, seed 0"
+    session.close()
+
+
+def test_a_stopped_sample_says_stopped_and_a_dropped_one_why() -> None:
+    session = EditorSession(FakePipeline(step_s=0.05), make_room())
+    notes: list[str] = []
+    session.observe(lambda event: notes.append(event.message) if event.kind == "idle" and event.message else None)
+    session.sample_variations(2, "appearance", object_id="bed-0")
+    threading.Event().wait(0.02)
+    session.cancel()
+    drawn(session)
+    assert set(notes) == {"stopped"}
+    session.sample_variations(2, "appearance", object_id="bed-0")
+    threading.Event().wait(0.02)
+    session.set_strength("bed.layout", 0.5)
+    drawn(session)
+    assert notes[-1] == "sampling variations was dropped, since the scene changed before it was done"
+    session.close()

@@ -44,9 +44,10 @@ def _do(session: EditorSession, item: str, number: int) -> None:
     elif item == "sample":
         session.resample("both", strength=0.5, seed=number, object_id=name)
         drawn(session)
-    elif item == "take":
-        session.sample_variations(3, "appearance", seed=number, object_id=name)
+    elif item == "several":
+        session.sample_variations(3, "appearance", strength=0.5, seed=number, object_id=name)
         drawn(session)
+    elif item == "take":
         session.take_variation(number % 3)
     elif item in ("remove", "duplicate"):
         getattr(session, item)(name)
@@ -101,6 +102,17 @@ def test_a_step_between_unrelated_scenes_is_no_code() -> None:
     one, other = make_room(), make_room()
     assert step_code(one, other, "x").startswith("# x:")
     assert step_code(one, one, "x") == ""
+
+
+def test_a_variation_taken_after_an_edit_is_still_the_one_that_was_sampled(session: EditorSession) -> None:
+    session.edit("nudge", lambda scene: scene.move("chair", right=0.1))
+    session.sample_variations(3, "appearance", strength=0.5, object_id="bed-0")
+    drawn(session)
+    session.edit("nudge", lambda scene: scene.move("bed", right=0.1))
+    for index in (0, 1):
+        session.take_variation(index)
+        assert _run(session.to_python(), make_room()).equals(session.scene)
+    assert session.to_python().startswith("start = scene\n")
 
 
 def test_the_k_th_variation_is_the_sample_of_its_own_seed(session: EditorSession) -> None:

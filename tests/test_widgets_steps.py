@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -67,7 +68,7 @@ def test_steps_left_before_their_picture_get_it_when_nothing_else_is_drawn() -> 
 
 
 def test_every_picture_stays_faithful_to_the_one_that_was_given() -> None:
-    source = object()
+    source = SimpleNamespace(scene=make_room())
     session = EditorSession(FakePipeline(), make_room(), keep=source)
     session.render()
     session.edit("nudge", lambda scene: scene.move("bed", right=0.1))
@@ -75,6 +76,8 @@ def test_every_picture_stays_faithful_to_the_one_that_was_given() -> None:
     drawn(session)
     assert len(session.pipe.kept) >= 4 and all(keep is source for keep in session.pipe.kept)
     session.close()
+    with pytest.raises(TypeError, match=r"pipe.source\(image, scene\)"):
+        EditorSession(FakePipeline(), make_room(), keep="picture.png")
 
 
 def test_the_oldest_steps_are_dropped() -> None:
@@ -83,6 +86,16 @@ def test_the_oldest_steps_are_dropped() -> None:
         stack.push(EditState(make_room(), str(number)))
     assert len(stack.states) == MAX_UNDO_STEPS + 1 and stack.states[0].label == "19"
     assert len({state.key for state in stack.states}) == len(stack.states)
+    room = make_room()
+    stack = UndoStack(EditState(room, "start"))
+    for _ in range(MAX_UNDO_STEPS + 20):
+        room = room.move("bed", right=0.001)
+        stack.push(EditState(room, "nudge"))
+    oldest, held = stack.states[0].scene, 0
+    assert oldest.previous is None and oldest.undo().equals(oldest.undo()), "what it came from is made again"
+    while room.previous is not None:
+        room, held = room.previous, held + 1
+    assert held == MAX_UNDO_STEPS
 
 
 def test_the_code_of_more_steps_than_are_kept_still_begins_at_the_start(session: EditorSession) -> None:

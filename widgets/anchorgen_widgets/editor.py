@@ -30,7 +30,7 @@ class SceneEditor(ipywidgets.VBox, EditorActions):
         pipe: what samples and draws, `ag.load(...)`; or the `session` of another editor, to show the same scene twice.
         scene: where to start, `pipe.encode(picture)`; none with a session.
         size: of the picture on the page, pixels a side.
-        seed: noise of the picture, the same through all edits.
+        seed: noise of the picture, the same through all edits; 0 by default.
         live: whether drafts are drawn while something is dragged.
         library: objects to insert, an `ag.Library`; an empty one by default.
         keep: the picture that was encoded, `pipe.source(image, scene)`: what edits leave alone stays as it is there.
@@ -51,7 +51,7 @@ class SceneEditor(ipywidgets.VBox, EditorActions):
         scene: SceneLatent | None = None,
         size: int = 512,
         *,
-        seed: int = 0,
+        seed: int | None = None,
         live: bool = True,
         library: Library | None = None,
         keep: Any = None,
@@ -119,11 +119,17 @@ class SceneEditor(ipywidgets.VBox, EditorActions):
             TimeoutError: it is still drawing after `timeout_s` seconds.
             Exception: what drawing failed with.
         """
-        if not self.session.worker.wait_until_idle(timeout_s):
+        if not self.session.worker.wait_until_idle(timeout_s, self._only_draws_behind):
             raise TimeoutError(f"the picture is still being drawn after {timeout_s:g} s; wait longer, or see .session")
         if (error := self.session.worker.last_error) is not None:
             raise error
         return self
+
+    def _only_draws_behind(self) -> bool:
+        """Whether the picture is there, and what is still drawn are variations or steps."""
+        session = self.session
+        drawn = session.drawer.shown is session.scene and not session.image_is_draft
+        return drawn and set(session.worker.job_names) <= {"thumbnail"}
 
     def close(self) -> None:
         """Stops rendering and removes the editor from the page; `.scene` and `.image` stay."""
@@ -174,7 +180,7 @@ class SceneEditor(ipywidgets.VBox, EditorActions):
         panels.plan.on_select(self._guarded(session.select))
         panels.plan.on_move(self._guarded(self._move_in_plan, settles=True))
         panels.shelf.on_insert(self._guarded(lambda key: session.insert(self.library[key].obj)))
-        panels.variations.gallery.on_take(self._guarded(session.take_variation))
+        panels.variations.gallery.on_take(self._guarded(self._take_variation))
         panels.variations.gallery.on_preview(self._guarded(self._preview_variation, clears=False))
         exports = panels.exports
         kinds: dict[ipywidgets.Button, ExportKind] = {
@@ -184,7 +190,7 @@ class SceneEditor(ipywidgets.VBox, EditorActions):
         }
         actions: dict[ipywidgets.Button, Callable[[], Any]] = {
             panels.collect: lambda: self._collect(session.selected),
-            panels.collect_all: lambda: self._collect("everything"),
+            panels.collect_all: lambda: self._collect(""),
             panels.variations.resample: self._resample,
             panels.variations.choose: self._choose,
             **{button: (lambda kind=kind: self._save(kind)) for button, kind in kinds.items()},
@@ -207,16 +213,16 @@ class SceneEditor(ipywidgets.VBox, EditorActions):
         """
 
         def run(*args: Any) -> None:
-            try:
-                with self.session.lock:
+            with self.session.lock:
+                try:
                     action(*args)
-            except Exception as error:
-                self._controls.show_error(error)
-                if settles:
-                    self._show_scene()
-            else:
-                if clears:
-                    self._controls.clear_error()
+                except Exception as error:
+                    self._controls.show_error(error)
+                    if settles:
+                        self._show_scene()
+                else:
+                    if clears:
+                        self._controls.clear_error()
 
         return run
 
@@ -277,16 +283,21 @@ class SceneEditor(ipywidgets.VBox, EditorActions):
         now = self.session.picture_of(self.scene) or self.image
         if on and (start is None or now is None):
             self._controls.compare.value = False
-            raise ValueError("there are no two pictures to compare yet; wait until they are drawn")
+            self.session.draw_step(0)
+            raise ValueError("there are no two pictures to compare yet; they are being drawn, try again in a moment")
         if on:
             self._compare.show(start, now)
         self._body.children = (self._compare if on else self.view, self._panels.tabs)
 
 
-def _session_of(pipe: Any, scene: SceneLatent | None, seed: int, keep: Any) -> tuple[EditorSession, bool]:
+def _session_of(pipe: Any, scene: SceneLatent | None, seed: int | None, keep: Any) -> tuple[EditorSession, bool]:
     """The session to show, and whether it is this editor's own."""
     if not isinstance(pipe, EditorSession):
-        return EditorSession(pipe, cast(SceneLatent, scene), seed=seed, keep=keep), True
-    if scene is not None:
-        raise TypeError("got a session and a scene; expected SceneEditor(pipe, scene) or SceneEditor(session)")
+        return EditorSession(pipe, cast(SceneLatent, scene), seed=seed or 0, keep=keep), True
+    given = [name for name, value in (("scene", scene), ("seed", seed), ("keep", keep)) if value is not None]
+    if given:
+        raise TypeError(
+            f"got a session and {', '.join(given)}, which the session has already; expected SceneEditor(pipe, scene) or "
+            "SceneEditor(session)"
+        )
     return pipe, False

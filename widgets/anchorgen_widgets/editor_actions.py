@@ -10,9 +10,11 @@ import numpy as np
 
 from anchorgen.scene.latent import SceneLatent
 from anchorgen.scene.library import Library
+from anchorgen.scene.selection import everything
 from anchorgen_widgets.box_view import BoxView
 from anchorgen_widgets.controls import EditorControls
 from anchorgen_widgets.export import ExportKind, export
+from anchorgen_widgets.gestures import unmistakable
 from anchorgen_widgets.landing import landing_place
 from anchorgen_widgets.panels import EditorPanels
 from anchorgen_widgets.pose_numbers import edited
@@ -59,7 +61,8 @@ class EditorActions:
         self.session.edit(f"{number} of {name or 'camera'}", lambda scene: edited(scene, name, number, value))
 
     def _move_in_plan(self, name: str, right: float, forward: float) -> None:
-        self.session.edit(f"move {name}", lambda scene: scene.move(name, right=right, forward=forward))
+        word = unmistakable(self._scene_now, name)
+        self.session.edit(f"move {name}", lambda scene: scene.move(word, right=right, forward=forward))
 
     def _resample(self) -> None:
         self.session.resample(**self._panels.variations.asked)
@@ -73,8 +76,19 @@ class EditorActions:
         if picture is not None:
             self.view.show_picture(picture)
 
-    def _collect(self, selector: str) -> None:
-        self.library.add(self._scene_now, selector, self.session.picture_of(self._scene_now) or self.session.image)
+    def _take_variation(self, index: int) -> None:
+        try:
+            self.session.take_variation(index)
+        except Exception:
+            taken = self.session.sampler.taken
+            self._panels.variations.gallery.taken = taken if taken >= 0 else None
+            raise
+
+    def _collect(self, object_id: str) -> None:
+        """Puts an object, or "" for all, into the library; without a thumbnail while its picture is being drawn."""
+        scene = self._scene_now
+        selector = unmistakable(scene, object_id) if object_id else everything
+        self.library.add(scene, selector, self.session.picture_of(scene))
         self._panels.show_library(self.library, self._scene_now.latent_space)
 
     def _save(self, kind: ExportKind) -> None:

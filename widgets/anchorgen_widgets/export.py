@@ -85,9 +85,10 @@ def _free(path: Path) -> Path:
 
 
 def _picture(session: EditorSession) -> Image.Image:
-    picture = session.picture_of(session.scene) or session.image
+    drawer = session.drawer
+    picture = session.picture_of(session.scene) or (drawer.finished if drawer.shown is session.scene else None)
     if picture is None:
-        raise ValueError("no picture is drawn yet; wait until it is, or look whether drawing has failed")
+        raise ValueError("no picture of this scene is drawn yet; wait until it is, or see whether drawing has failed")
     return picture
 
 

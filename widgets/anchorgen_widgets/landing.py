@@ -1,4 +1,4 @@
-"""Where an object lands that is dropped on a picture: on the floor, or on what stands under the pointer."""
+"""Where an object lands that is dropped on a picture: on the floor, on what the pointer shows the top of, or before it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from anchorgen.scene.object_view import ObjectView
 
 HIGHEST_TABLE_M = 1.3  # nobody puts things on a wardrobe by pointing at its front
 HANGS_FROM_M = 0.9  # what was higher than this in its own room hangs, and keeps its height
+FLAT_M = 0.04  # a rug: things stand on it as on the floor
+BESIDE_M = 0.05
+FARTHEST_M = 12.0
 _EDGE_ON = 1e-3
-_FARTHEST_M = 30.0
 
 
 def landing_place(
@@ -25,20 +27,24 @@ def landing_place(
         origin, direction: `[3]` of the ray, camera frame, metres.
 
     Returns:
-        dict(right=, forward=, up=) in metres; None where the ray meets neither the floor nor the top of a box.
+        dict(right=, forward=, up=) in metres: on top of the first box that the ray enters from above, in front of the
+        one that it enters from the side, else on the floor; None where it meets nothing within 12 m.
     """
     axes = floor_basis(scene.up)
     height = _height_above_floor(obj)
     if height > HANGS_FROM_M:
         meeting = _on_plane(axes[1], float(scene.floor) + height, origin, direction)
         return None if meeting is None else _place(axes, meeting[1], height)
-    hits = [_on_plane(axes[1], float(scene.floor), origin, direction, floor=0.0)]
-    hits += [_on_top(scene, view, axes[1], origin, direction) for view in scene.objects]
-    met = [hit for hit in hits if hit is not None]
-    if not met:
-        return None
-    _, point, up = min(met, key=lambda hit: hit[0])
-    return _place(axes, point, up)
+    entered = [hit for view in scene.objects if (hit := _enters(scene, view, axes[1], origin, direction))]
+    if not entered:
+        met = _on_plane(axes[1], float(scene.floor), origin, direction)
+        return None if met is None else _place(axes, met[1], 0.0)
+    _, point, outward, top = min(entered, key=lambda hit: hit[0])
+    if top is not None:
+        return _place(axes, point, top)
+    level = outward - float(outward @ axes[1]) * axes[1]
+    away = 0.5 * float(np.hypot(*obj.scale[:2])) + BESIDE_M
+    return _place(axes, point + away * level / max(float(np.linalg.norm(level)), 1e-6), 0.0)
 
 
 def _place(axes: np.ndarray, point: np.ndarray, up: float) -> dict[str, float]:
@@ -52,26 +58,31 @@ def _height_above_floor(obj: ObjectView) -> float:
 
 
 def _on_plane(
-    up: np.ndarray, level: float, origin: np.ndarray, direction: np.ndarray, floor: float = 0.0
-) -> tuple[float, np.ndarray, float] | None:
-    """Distance, point and height where the ray meets {p : up . p = level}; None if it does not, or far away."""
+    up: np.ndarray, level: float, origin: np.ndarray, direction: np.ndarray
+) -> tuple[float, np.ndarray] | None:
+    """Distance and point where the ray meets {p : up . p = level}; None if it does not, or far away."""
     slope = float(direction @ up)
     if abs(slope) < _EDGE_ON:
         return None
     distance = (level - float(origin @ up)) / slope
-    if not 0 < distance < _FARTHEST_M:
-        return None
-    return distance, origin + distance * direction, floor
+    return (distance, origin + distance * direction) if 0 < distance < FARTHEST_M else None
 
 
-def _on_top(
+def _enters(
     scene: SceneLatent, view: ObjectView, up: np.ndarray, origin: np.ndarray, direction: np.ndarray
-) -> tuple[float, np.ndarray, float] | None:
-    centre = view.translation.astype(float)
-    top = float(centre @ up) + 0.5 * float(box_extent(up, view.quat_wxyz, view.scale))
-    height = top - float(scene.floor)
-    hit = _on_plane(up, top, origin, direction, floor=max(height, 0.0))
-    if hit is None or height > HIGHEST_TABLE_M:
+) -> tuple[float, np.ndarray, np.ndarray, float | None] | None:
+    """Where the ray enters a box that things can stand on or before: distance, point, the face's normal, and the height
+    of its top above the floor if it enters there and the top is low enough to put things on."""
+    axes = quat_to_matrix(view.quat_wxyz)
+    height = float(box_extent(up, view.quat_wxyz, view.scale))
+    start, way = (origin - view.translation) @ axes, direction @ axes
+    way = np.where(np.abs(way) < 1e-9, 1e-9, way)
+    sides = np.stack([(-0.5 * view.scale - start) / way, (0.5 * view.scale - start) / way])
+    near, far = float(sides.min(0).max()), float(sides.max(0).min())
+    if height < FLAT_M or near > far or not 0 < near < FARTHEST_M:
         return None
-    own = (hit[1] - centre) @ quat_to_matrix(view.quat_wxyz)
-    return hit if np.all(np.abs(own) <= 0.5 * view.scale + 1e-3) else None
+    point = origin + near * direction
+    axis = int(sides.min(0).argmax())
+    outward = -np.sign(way[axis]) * axes[:, axis]
+    top = float(view.translation @ up) + 0.5 * height - float(scene.floor)
+    return near, point, outward, max(top, 0.0) if outward @ up > 0.7 and top <= HIGHEST_TABLE_M else None

@@ -18,7 +18,7 @@ DRAG_TYPE = "application/x-anchorgen-object"
 TILE_PX, CAPTION_PX, GAP_PX, THUMBNAIL_PX = 84, 32, 6, 128
 
 
-class LibraryItem(Protocol):
+class ShelfItem(Protocol):
     """One object of a library.
 
     Attributes:
@@ -90,7 +90,7 @@ class LibraryShelf(PanelWidget):
         """Shows a library, as it now is; what was searched for stays.
 
         Args:
-            library: its items are those of `LibraryItem`.
+            library: its items are those of `ShelfItem`.
             latent_space: of the scene that objects would go into; "" for any.
 
         Raises:
@@ -136,7 +136,7 @@ def _found(library: ObjectLibrary, text: str) -> list[str]:
     return [item.key for item in (library.search(text) if text.strip() else library)]
 
 
-def _shown(item: LibraryItem, latent_space: str) -> dict[str, Any]:
+def _shown(item: ShelfItem, latent_space: str) -> dict[str, Any]:
     obj = item.obj
     size = "×".join(f"{float(side):.2f}".rstrip("0").rstrip(".") for side in obj.scale)
     refusal = ""

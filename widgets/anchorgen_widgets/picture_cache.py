@@ -10,7 +10,7 @@ from PIL import Image
 
 from anchorgen.scene.latent import LATENT_ARRAYS, SceneLatent
 
-MAX_KEPT_PICTURES = 320  # more than there are steps and variations
+MAX_KEPT_PICTURES = 320  # more than the steps and one set of variations
 
 
 def latent_digest(scene: SceneLatent) -> bytes:
@@ -23,14 +23,17 @@ def latent_digest(scene: SceneLatent) -> bytes:
 
 
 class PictureCache:
-    """The final pictures of the latest scenes."""
+    """The final pictures of the scenes that were looked at last."""
 
     def __init__(self, capacity: int = MAX_KEPT_PICTURES):
         self._capacity = capacity
         self._pictures: OrderedDict[tuple[bytes, int], Image.Image] = OrderedDict()
 
     def get(self, scene: SceneLatent, seed: int) -> Image.Image | None:
-        return self._pictures.get((latent_digest(scene), seed))
+        key = latent_digest(scene), seed
+        if key in self._pictures:
+            self._pictures.move_to_end(key)
+        return self._pictures.get(key)
 
     def put(self, scene: SceneLatent, seed: int, picture: Image.Image) -> None:
         key = latent_digest(scene), seed

@@ -117,6 +117,12 @@ class RenderWorker:
         return self._pending is not None or self._running is not None
 
     @property
+    def job_names(self) -> tuple[str, ...]:
+        """What runs and what waits."""
+        jobs = (self._running.job if self._running is not None else None, self._pending)
+        return tuple(job.name for job in jobs if job is not None)
+
+    @property
     def is_closed(self) -> bool:
         return self._closed
 
@@ -164,13 +170,13 @@ class RenderWorker:
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout_s)
 
-    def wait_until_idle(self, timeout_s: float = 60.0) -> bool:
-        """Blocks until nothing runs or waits; False if that took longer than `timeout_s`."""
+    def wait_until_idle(self, timeout_s: float = 60.0, ignored: Callable[[], bool] = lambda: False) -> bool:
+        """Blocks until nothing runs or waits, or what does is `ignored`; False if that took longer than `timeout_s`."""
         deadline = time.monotonic() + timeout_s
         with self._changed:
-            while self.is_busy:
+            while self.is_busy and not ignored():
                 if not self._changed.wait(deadline - time.monotonic()):
-                    return not self.is_busy
+                    return not self.is_busy or ignored()
         return True
 
     def _drop_pending(self) -> None:

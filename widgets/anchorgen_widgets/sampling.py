@@ -12,7 +12,7 @@ from anchorgen.scene.anchors import Anchors
 from anchorgen.scene.latent import SceneLatent
 from anchorgen.scene.variations import Variations
 from anchorgen_widgets.rendering import RenderJob, Ticket
-from anchorgen_widgets.scripting import sampling_code
+from anchorgen_widgets.scripting import from_the_start, sampling_code
 
 if TYPE_CHECKING:
     from anchorgen_widgets.session import EditorSession
@@ -52,6 +52,8 @@ class SceneSampler:
         self.summary: Variations | None = None
         self.first_seed = 0
         self.taken = -1
+        self._base: SceneLatent | None = None
+        self._program = ""  # from the start to where the variations were sampled from
 
     def resample(self, base: SceneLatent, free: SceneLatent, what: str, seed: int) -> None:
         """Samples once; the sample becomes the scene."""
@@ -69,24 +71,35 @@ class SceneSampler:
         if not 1 <= n <= MAX_VARIATIONS:
             raise ValueError(f"n is {n}; expected 1 to {MAX_VARIATIONS} variations")
         codes = [sampling_code(base, free, seed, k) for k in range(n)]
+        program = self._session.to_python()
 
         def run(ticket: Ticket) -> None:
             samples = self._session.pipe.sample(free, n=n, seed=seed, callback=ticket.progress)
             scenes = [_with_anchors(sampled, base.anchors) for sampled in samples]
             found = [Variation(scene, code) for scene, code in zip(scenes, codes, strict=True)]
-            ticket.publish(self._arrived, base, found, seed)
+            ticket.publish(self._arrived, base, found, seed, program)
 
         self._session.worker.request(RenderJob(run, "variations"))
         self._session._tell("status", f"sampling {n} variations")
 
     def take(self, index: int) -> None:
-        """Makes a variation the scene."""
+        """Makes a variation the scene.
+
+        Raises:
+            LookupError: there is none of this number.
+            ValueError: it is of another model than the scene that was set meanwhile.
+        """
         if not 0 <= index < len(self.variations):
             there = f"0 to {len(self.variations) - 1}" if self.variations else "none; sample some first"
             raise LookupError(f"no variation {index}; there are {there}")
         variation = self.variations[index]
+        present, found = self._session.scene, variation.scene
+        if present.appearance.shape != found.appearance.shape or present.latent_space != found.latent_space:
+            raise ValueError("the variations are of another model than the scene now; sample again")
+        at_base = present is self._base
+        code = variation.code if at_base else from_the_start(self._program, variation.code)
+        self._commit(found, f"take variation {index + 1}", code)
         self.taken = index
-        self._commit(variation.scene, f"take variation {index + 1}", variation.code)
         self._session._tell("variations", "taken")
 
     def stop_drawing(self) -> None:
@@ -113,8 +126,9 @@ class SceneSampler:
         self.variations = (*self.variations[:index], one, *self.variations[index + 1 :])
         self._session._tell("variation", step=index)
 
-    def _arrived(self, base: SceneLatent, variations: list[Variation], seed: int) -> None:
+    def _arrived(self, base: SceneLatent, variations: list[Variation], seed: int, program: str) -> None:
         self.variations, self.first_seed = tuple(variations), seed
+        self._base, self._program = base, program
         self.summary = Variations(base, [one.scene for one in variations])
         self.taken = -1
         self._undrawn = [int(k) for k in self.summary.order]
@@ -129,7 +143,7 @@ class SceneSampler:
         selected = session.selected
         if selected:  # stays selected, also where it became another kind and has an id of that
             slot = session.scene.ids.index(selected)
-            selected = sampled.ids[slot] if sampled.presence[slot] else ""
+            selected = sampled.ids[slot] if slot < sampled.num_slots and sampled.presence[slot] else ""
         session.commit(sampled, label, code, selected)
 
 

@@ -12,6 +12,8 @@ from anchorgen.scene.latent import SceneLatent
 from anchorgen_widgets.picture_cache import PictureCache
 from anchorgen_widgets.rendering import RenderCancelled, RenderJob, RenderWorker, Ticket
 
+SAMPLING = ("resample", "variations")
+
 
 class SceneDrawer:
     """Draws for an `EditorSession`; every method is called with the session's lock held.
@@ -23,6 +25,7 @@ class SceneDrawer:
         image: the latest picture; None before the first.
         image_is_draft: whether it is a draft.
         shown: the scene that `image` is of.
+        put_off: whether a picture that was asked for waits until the prior has done its work.
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class SceneDrawer:
         self.image: Image.Image | None = None
         self.image_is_draft = False
         self.shown: SceneLatent | None = None
+        self.put_off = False
         self.worker = RenderWorker(
             lock=lock,
             on_progress=lambda name, step, total: tell("progress", name, step=step, total=total),
@@ -58,19 +62,41 @@ class SceneDrawer:
         """The final picture of a scene, if it was drawn before."""
         return self._pictures.get(scene, self.seed)
 
-    def draw(self, scene: SceneLatent, again: bool) -> None:
-        """Asks for the pictures of `scene`; a final one that is there comes at once, unless `again`."""
+    @property
+    def is_sampling(self) -> bool:
+        """Whether the prior is at work: a scene that did not change must not stop it."""
+        return any(name in SAMPLING for name in self.worker.job_names)
+
+    @property
+    def finished(self) -> Image.Image | None:
+        """The latest picture, if it is a final one."""
+        return None if self.image_is_draft else self.image
+
+    def draw(self, scene: SceneLatent, again: bool = False, changed: bool = False) -> None:
+        """Asks for the pictures of `scene`; a final one that is there comes at once, unless `again`.
+
+        Args:
+            scene: what to draw.
+            again: draws it anew.
+            changed: whether the scene is another one than before, so that what the prior is at work on is stale.
+        """
         seed = self.seed
         ready = None if again else self._pictures.get(scene, seed)
-        if ready is None:
+        waits = self.is_sampling and not changed
+        self.put_off = waits and ready is None
+        if ready is None and not waits:
             self.worker.request(RenderJob(lambda ticket: self._draw_stages(ticket, scene, seed)))
+        if ready is None:
             return
-        self.worker.cancel()
+        if not waits:
+            self.worker.cancel()
         self._show(ready, scene, False)
         self._on_idle()
 
     def preview(self, scene: SceneLatent) -> None:
-        """Asks for a draft of a scene that is not the session's yet."""
+        """Asks for a draft of a scene that is not the session's yet; not while the prior is at work."""
+        if self.is_sampling:
+            return
         seed = self.seed
         draft = RenderJob(lambda ticket: self._draw(ticket, scene, seed, True), "draft", preview=True)
         self.worker.request(draft)

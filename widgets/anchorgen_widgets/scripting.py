@@ -8,13 +8,14 @@ from collections.abc import Iterable
 from anchorgen.scene.latent import SceneLatent
 
 _IMPORT = "from anchorgen.scene import decode_argument"
+_START, _BACK = "start = scene", "scene = start"
 
 
 def step_code(before: SceneLatent, after: SceneLatent, label: str) -> str:
     """Code from `before`, called `scene`, to `after`; a remark where `after` does not come of it by verbs."""
     calls = _calls(before, after)
     if calls is None:
-        return f"# {label}: a scene that does not come from the one before by verbs; set `scene` to it here"
+        return f"# {' '.join(label.split())}: a scene that does not come from the one before by verbs; set `scene` to it here"
     return "\n".join(f"scene = scene{call}" for call in calls)
 
 
@@ -29,11 +30,17 @@ def sampling_code(base: SceneLatent, free: SceneLatent, seed: int, index: int = 
     return f"{released}scene = pipe.sample({name}, seed={seed + index})[0].replace(anchors=scene.anchors)"
 
 
+def from_the_start(program: str, code: str) -> str:
+    """`code` after `program`, which leads from the start to where `code` begins, wherever one is."""
+    return "\n".join([_BACK, *(line for line in program.splitlines() if line not in (_IMPORT, _START)), code])
+
+
 def joined_code(steps: Iterable[str]) -> str:
-    """One program of many steps, with what it imports on top."""
+    """One program of many steps, with what it needs on top."""
     lines = [line for step in steps for line in step.splitlines()]
-    needs = any("decode_argument(" in line for line in lines)
-    return "\n".join([_IMPORT, *lines] if needs else lines) + ("\n" if lines else "")
+    imports = [_IMPORT] if any("decode_argument(" in line for line in lines) else []
+    start = [_START] if _BACK in lines else []
+    return "\n".join([*imports, *start, *lines]) + ("\n" if lines else "")
 
 
 def _calls(before: SceneLatent, after: SceneLatent) -> list[str] | None:

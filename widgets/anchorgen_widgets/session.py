@@ -18,7 +18,7 @@ from anchorgen_widgets.events import EventKind, SessionEvent
 from anchorgen_widgets.gestures import GestureKind, scene_after_gesture, unmistakable
 from anchorgen_widgets.resampling import ResampleTarget, released
 from anchorgen_widgets.sampling import SceneSampler, Variation
-from anchorgen_widgets.scene_drawer import SceneDrawer
+from anchorgen_widgets.scene_drawer import SAMPLING, SceneDrawer
 from anchorgen_widgets.scripting import joined_code, step_code
 from anchorgen_widgets.session_verbs import SessionVerbs
 from anchorgen_widgets.step_pictures import StepPictures
@@ -43,12 +43,15 @@ class EditorSession(SessionVerbs):
 
     def __init__(self, pipe: Any, scene: SceneLatent, *, seed: int = 0, draws_drafts: bool = True, keep: Any = None):
         _check_scene(scene)
+        if keep is not None and not isinstance(getattr(keep, "scene", None), SceneLatent):
+            raise TypeError(f"keep is {type(keep).__name__}; expected a source: pipe.source(image, scene)")
         self.pipe = pipe
         self.lock = threading.RLock()
         self.steps = UndoStack(EditState(scene, "start"))
         self._selected = ""
         self._observers: list[Callable[[SessionEvent], None]] = []
         self._note = ""
+        self._reason = ""  # why what the prior was at work on was dropped
         self.drawer = SceneDrawer(
             pipe, self.lock, self._tell, self._on_dropped, self._on_idle, seed, draws_drafts, keep
         )
@@ -121,6 +124,12 @@ class EditorSession(SessionVerbs):
     def picture_of(self, scene: SceneLatent) -> Image.Image | None:
         """The final picture of a scene, if it was drawn before."""
         return self.drawer.picture_of(scene)
+
+    def draw_step(self, index: int) -> None:
+        """Draws the picture of a step again, when nothing else is drawn: it may have been forgotten."""
+        with self.lock:
+            self.steps.states[index].pictured = False
+            self._on_idle()
 
     def to_python(self) -> str:
         """Code that does all steps up to the present one again, from the start, called `scene`, and the same `pipe`."""
@@ -248,7 +257,10 @@ class EditorSession(SessionVerbs):
             return self.scene
 
     def render(self, again: bool = False) -> None:
-        """Draws the scene on the render thread; one that was drawn before comes back at once, unless `again`."""
+        """Draws the scene on the render thread; one that was drawn before comes back at once, unless `again`.
+
+        What the prior is at work on goes on; the picture is drawn after it.
+        """
         with self.lock:
             self.drawer.draw(self.scene, again)
 
@@ -257,8 +269,8 @@ class EditorSession(SessionVerbs):
         with self.lock:
             self.sampler.stop_drawing()
             self._thumbnails.stop_drawing()
+            self._note = self._reason = "stopped"
             self.worker.cancel()
-            self._note = "stopped"
             self._on_idle()
 
     def close(self) -> None:
@@ -288,14 +300,19 @@ class EditorSession(SessionVerbs):
             self._selected = selected
             self._tell("selection")
         self._tell("scene", message)
-        self.render()
+        self._reason = "dropped, since the scene changed before it was done"
+        if not self.worker.is_closed:
+            self.drawer.draw(self.scene, changed=True)
 
     def _on_dropped(self, name: str) -> None:
-        if name == "resample":
-            self._note = "the resampling was dropped, since the scene changed before it was done"
+        if name in SAMPLING:
+            what = "the resampling" if name == "resample" else "sampling variations"
+            self._note = self._reason if self._reason == "stopped" else f"{what} was {self._reason}"
 
     def _on_idle(self) -> None:
         free = not (self.worker.is_busy or self.worker.is_closed) and self.worker.last_error is None
+        if free and self.drawer.put_off:
+            return self.drawer.draw(self.scene)
         if free and (self.sampler.draw_next() or self._thumbnails.draw_next()):
             return
         note, self._note = self._note, ""

@@ -10,6 +10,7 @@ from typing import Any
 from anchorgen.scene.latent import SceneLatent, Vector
 from anchorgen.scene.object_view import ObjectView
 from anchorgen.scene.selection import Selector
+from anchorgen_widgets.anchor_rows import with_strength
 from anchorgen_widgets.gestures import unmistakable
 
 
@@ -41,7 +42,12 @@ class SessionVerbs(ABC):
     def restore(self, object_id: str) -> SceneLatent:
         """Brings a removed object back and selects it."""
         with self.lock:
-            scene = self.edit(f"restore {object_id}", lambda scene: scene.restore([object_id]))
+            removed = {view.id: view.index for view in self.scene.removed}
+            if object_id not in removed:
+                there = ", ".join(removed) or "nothing was removed"
+                raise LookupError(f"no removed object {object_id!r}; there are: {there}")
+            by_slot = object_id if self._means_itself(object_id) else removed[object_id]
+            scene = self.edit(f"restore {object_id}", lambda scene: scene.restore(by_slot))
             self.select(object_id)
             return scene
 
@@ -58,11 +64,18 @@ class SessionVerbs(ABC):
 
     def set_strength(self, targets: Selector | Sequence[Selector], strength: float) -> SceneLatent:
         """Releases, or with strength 0 anchors, what the selectors name. The picture stays: anchors do not show."""
-        name = targets if isinstance(targets, str) else ", ".join(map(str, targets))  # type: ignore[arg-type]
+        listed = [targets] if isinstance(targets, (str, int)) else list(targets)  # type: ignore[arg-type]
+        name = ", ".join(map(str, listed))
         short = name if len(name) <= 40 else name[:39] + "…"
-        if strength <= 0:
-            return self.edit(f"anchor {short}", lambda scene: scene.anchor(targets))
-        return self.edit(f"release {short} {strength:.2f}", lambda scene: scene.release(targets, strength=strength))
+        label = f"release {short} {strength:.2f}" if strength else f"anchor {short}"
+        return self.edit(label, lambda scene: with_strength(scene, listed, strength))
+
+    def _means_itself(self, object_id: str) -> bool:
+        """Whether the id, as a selector of removed objects, finds just its own."""
+        removed = self.scene.removed
+        return [view.id for view in removed if object_id in (view.id, view.label)] == [object_id] and not any(
+            view.label.endswith(" " + object_id) for view in removed
+        )
 
     def _target(self, object_id: str, verb: str) -> tuple[str, str | int]:
         object_id = object_id or self.selected

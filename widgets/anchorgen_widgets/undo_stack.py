@@ -69,6 +69,8 @@ class UndoStack:
         states = [*self.states[: self.at + 1], state]
         self.forgotten += [old.code for old in states[: -MAX_UNDO_STEPS - 1]]
         self.states = states[-MAX_UNDO_STEPS - 1 :]
+        if len(states) > len(self.states):  # or the oldest would hold on to all that were before it
+            object.__setattr__(self.states[0].scene, "previous", None)
         self.at = len(self.states) - 1
 
     def jump(self, index: int) -> EditState:

@@ -168,8 +168,9 @@ function listenToKeys(svg, state, actions) {
       return true;
     }
     if (state.gesture?.from) return true;
-    if (!control && key === "o") return actions.look(state.orbit.isHome ? ORBIT_START : HOME_VIEW) ?? true;
-    if (key === "Home") return actions.look(HOME_VIEW) ?? true;
+    const looks = key === "Home" || (!control && key === "o");
+    if (looks && state.gesture) actions.end(true); // of a key that is still held
+    if (looks) return actions.look(key === "Home" || !state.orbit.isHome ? HOME_VIEW : ORBIT_START) ?? true;
     if (control && key === "z") return actions.command(event.shiftKey ? "redo" : "undo") ?? true;
     if (control && key === "y") return actions.command("redo") ?? true;
     if (key === "Tab") return tabTo(event, state, actions);

@@ -12,6 +12,10 @@ function createState(model, mirror) {
     state.orbit = new Orbit(model.get("orbit"), state.pivot, state.home.up);
     state.room = roomFrom(state.orbit, state.home);
     state.drawsEdges = model.get("draws_edges");
+    // What is held was begun in the frame of another eye: it goes back to where Python has it.
+    const looksElsewhere = state.looked !== String(model.get("orbit"));
+    state.looked = String(model.get("orbit"));
+    if (looksElsewhere) state.gesture = null;
     const held = state.gesture?.box;
     const answered = model.get("answered");
     for (const [id, { name }] of state.unanswered) if (answered.includes(name)) state.unanswered.delete(id);
