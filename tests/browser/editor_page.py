@@ -40,6 +40,7 @@ class EditorPage:
         before = prompt.inner_text()
         deadline = time.monotonic() + CELL_TIMEOUT_S
         while time.monotonic() < deadline:
+            self._dismiss_dialog()
             cell.locator(".cm-content").click()
             self.page.keyboard.press("Shift+Enter")
             self.page.wait_for_timeout(1000)
@@ -49,6 +50,14 @@ class EditorPage:
                 self._check_output(cell)
                 return
         raise AssertionError(f"cell {index} did not run; its prompt reads {prompt.inner_text()!r}")
+
+    def _dismiss_dialog(self) -> None:
+        """A kernel whose ports were taken while it started is started again, and the page says so."""
+        dialog = self.page.locator(".jp-Dialog")
+        if dialog.count():
+            words = dialog.first.inner_text()
+            assert "Kernel Restarting" in words, f"a dialog is in the way: {words}"
+            dialog.locator(".jp-mod-accept").first.click()
 
     def _check_output(self, cell: Any) -> None:
         failure = cell.locator("[data-mime-type='application/vnd.jupyter.error']")
@@ -118,7 +127,12 @@ class EditorPage:
         self.overlay.focus()
         self.page.keyboard.press("Home")
         self.wait_for(lambda state: state["at"] == 0 and state["orbit"] == [0, 0, 1], "the start")
-        self.page.keyboard.press("Escape")
+        for _ in range(20):  # the page may not have heard yet what going back has selected
+            self.overlay.focus()
+            self.page.keyboard.press("Escape")
+            self.page.wait_for_timeout(100)
+            if not self.state()["selected"] and not self.root.locator(".ag-label.ag-chosen").count():
+                break
         self.overlay.focus()
         return self.wait_for(lambda state: not state["selected"] and not state["busy"], "nothing selected")
 
