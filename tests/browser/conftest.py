@@ -20,6 +20,7 @@ REPAIR_CELL = "editor.session.pipe.fails = False"
 CODE_EDIT_CELL = "editor.scene = editor.scene.move('chair', right=0.25)"
 SLOW_CELL = "pipe.step_s = 0.16"
 FAST_CELL = "pipe.step_s = 0.02"
+LATE_SELECTION_CELL = "import threading; threading.Timer(2.5, editor.session.select, ['bed-0']).start()"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -62,7 +63,7 @@ def editor_page(
     """An editor that has drawn its first picture, in JupyterLab."""
     folder = tmp_path_factory.mktemp("jupyterlab")
     show = PIPELINE_CELLS[pipeline_name] + EDITOR_CELL
-    cells = [show, BREAK_CELL, REPAIR_CELL, CODE_EDIT_CELL, SLOW_CELL, FAST_CELL]
+    cells = [show, BREAK_CELL, REPAIR_CELL, CODE_EDIT_CELL, SLOW_CELL, FAST_CELL, LATE_SELECTION_CELL]
     with opened_notebook(browser_path, folder, cells, browser_arguments=extra_browser_arguments) as editor:
         show_editor(editor, folder / "no_editor.png")
         yield editor

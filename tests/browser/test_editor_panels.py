@@ -14,6 +14,8 @@ from anchorgen import SceneLatent
 
 pytestmark = pytest.mark.browser
 
+LATE_SELECTION_CELL = 6  # of conftest
+
 
 @pytest.fixture
 def editor(editor_page: EditorPage) -> EditorPage:
@@ -111,6 +113,26 @@ def test_a_number_typed_moves_the_box_in_the_picture(editor: EditorPage) -> None
     focal.press("Enter")
     camera = editor.after_step(editor.state() | {"steps": after["steps"]}, "a number of the camera")
     assert camera["focal"][0] == pytest.approx(1.1) and camera["undo"] == "fx of camera"
+
+
+def test_a_number_half_typed_stays_with_its_object_when_another_is_selected(editor: EditorPage) -> None:
+    editor.run_cell(LATE_SELECTION_CELL)
+    editor.overlay.scroll_into_view_if_needed()
+    editor.select("chair-0")
+    before = editor.state()
+    editor.page.get_by_test_id("number-right").click()
+    editor.page.keyboard.press("Control+a")
+    editor.page.keyboard.type("-0.")
+    editor.wait_for(lambda s: s["selected"] == "bed-0", "the bed selected by code")
+    editor.page.wait_for_timeout(300)
+    assert editor.page.get_by_test_id("inspector-name").inner_text() == "chair"
+    editor.page.keyboard.type("75")
+    editor.page.keyboard.press("Enter")
+    after = editor.after_step(before, "a number typed while another was selected")
+    assert after["numbers"]["chair-0"]["right"] == pytest.approx(-0.75, abs=1e-4)
+    assert after["objects"]["bed-0"] == before["objects"]["bed-0"]
+    editor.page.wait_for_function("document.querySelector('[data-testid=inspector-name]').innerText === 'bed'")
+    assert editor.page.get_by_test_id("number-right").input_value() == "0.3"
 
 
 def test_a_drag_on_the_plan_moves_along_the_floor(editor: EditorPage) -> None:

@@ -10,7 +10,8 @@ function parsed(text) {
   return plain === "" ? NaN : Number(plain.includes(".") ? plain : plain.replace(",", "."));
 }
 
-// `subject` is the id whose number is being typed: the text goes there, also if another was selected meanwhile.
+// `subject` is the id whose number is being typed: the text goes there, also if another was selected meanwhile, whose
+// numbers wait until the field is left.
 function buildField(number, actions) {
   const state = { number, subject: "", typed: false, awaits: false };
   const label = element("label", { class: "ag-note", title: number.meaning }, number.name);
@@ -24,6 +25,7 @@ function buildField(number, actions) {
     if (!state.typed) return;
     Object.assign(state, { typed: false, awaits: true });
     actions.edit(state.subject, state.number.name, input.value);
+    actions.goOn();
   };
   const step = (count) => {
     const from = parsed(input.value);
@@ -35,6 +37,7 @@ function buildField(number, actions) {
     Object.assign(state, { typed: false, awaits: false });
     input.value = shownNumber(state.number.value);
     actions.giveUp();
+    actions.goOn();
   };
   const STEPS = { ArrowUp: 1, ArrowDown: -1, PageUp: 5, PageDown: -5 };
   input.addEventListener("input", () => (state.typed = true));
@@ -53,16 +56,19 @@ function buildField(number, actions) {
     event.stopPropagation();
   });
   const show = (shown, subject, refused, isAnswer) => {
-    if (state.typed && subject !== state.subject) commit();
     const isRefused = refused.name === shown.name && refused.id === subject;
     const isNew = subject !== state.subject;
     Object.assign(state, { number: shown, subject });
     setAttributes(input, { readonly: shown.editable ? null : "", "aria-invalid": isRefused ? "true" : null });
     if (state.typed || (state.awaits && !isAnswer && !isNew)) return;
     state.awaits = false;
-    input.value = isRefused ? refused.text : shownNumber(shown.value);
+    const text = isRefused ? refused.text : shownNumber(shown.value);
+    if (input.value === text) return;
+    input.value = text;
+    if (document.activeElement === input) input.select(); // or what is typed next would be added to it
   };
-  return { node, show };
+  const isTypedForAnother = (subject) => state.typed && subject !== state.subject;
+  return { node, show, isTypedForAnother };
 }
 
 function render({ model, el }) {
@@ -76,6 +82,7 @@ function render({ model, el }) {
   el.append(root);
   const actions = {
     edit: (id, number, text) => model.send({ type: "edit", id, name: number, text }),
+    goOn: () => update(),
     giveUp: () => Object.keys(model.get("refused")).length && model.send({ type: "give up" }),
   };
   let built = new Map();
@@ -84,6 +91,7 @@ function render({ model, el }) {
   const update = () => {
     const subject = model.get("subject");
     const numbers = model.get("numbers");
+    if ([...built.values()].some((field) => field.isTypedForAnother(subject.id))) return;
     const isAnswer = model.get("settled") !== settled;
     settled = model.get("settled");
     el.style.setProperty("--ag-width", `${model.get("width_px")}px`);
