@@ -36,6 +36,7 @@ def test_eye_and_sliders_of_the_list_are_undo_steps(editor: SceneEditor) -> None
     _panel(editor._panels.anchors, type="strength", id="bed-0", factor="layout", value=0.4)
     assert editor.session.undo_label == "release bed-0.layout 0.40"
     assert editor.scene.anchors.layout[0] == pytest.approx(0.6)
+    assert editor._panels.variations.target.value == "released" and editor._panels.variations.strength.disabled
 
 
 def test_numbers_and_plan_are_edits(editor: SceneEditor) -> None:
@@ -73,10 +74,11 @@ def test_a_variation_is_looked_at_and_taken(editor: SceneEditor) -> None:
     shown = editor.view.picture
     editor._preview_variation(2)
     assert editor.view.picture is editor.session.variations[2].picture
+    assert editor.view.scene is editor.session.variations[2].scene
     editor._preview_variation(None)
-    assert editor.view.picture is shown
+    assert editor.view.picture is shown and editor.view.scene is editor.scene
     gallery.take(2)
-    assert editor.session.undo_label == "take variation 3" and gallery.taken == 2
+    assert editor.session.undo_label == "take seed 2" and gallery.taken == 2
 
 
 def test_what_is_collected_can_be_dropped_and_inserted(editor: SceneEditor) -> None:
@@ -136,5 +138,7 @@ def test_what_collides_is_marked(editor: SceneEditor) -> None:
     assert {"chair-0", "wardrobe-0"} <= marked
     assert {"chair-0", "wardrobe-0"} <= editor._panels.plan.problems
     assert "chair-0" in editor._controls._problems.value
+    editor.view.overlay.webgl = True
+    assert {"chair-0", "wardrobe-0"} <= {box["id"] for box in editor.view.overlay.boxes if box["problem"]}
     editor.session.undo()
     assert editor._controls._problems.layout.display == "none"

@@ -43,6 +43,13 @@ def test_a_lamp_lands_on_the_nightstand_it_is_dropped_on() -> None:
     assert _lowest(after, "table-lamp-1") == pytest.approx(0.55, abs=1e-3)
 
 
+def test_through_what_stands_on_it_the_table_is_meant() -> None:
+    room = make_room()  # the lamp is on its nightstand
+    corner = _floor_point(room, -1.1, 4.8, up=0.55)
+    at = landing_place(room, room["table lamp"], EYE, _ray_to(corner))
+    assert at is not None and at["up"] == pytest.approx(0.55, abs=1e-3)
+
+
 def test_from_elsewhere_than_the_camera_it_lands_there_too() -> None:
     room = make_room()
     target = _floor_point(room, -1.9, 5.5)

@@ -36,7 +36,7 @@ def test_taking_one_is_one_undo_step_with_its_picture_at_once(session: EditorSes
     assert drawn(session).image is session.variations[1].picture
     assert len(session.pipe.rendered) == count, "it was drawn before"
     assert after.anchors.equals(before.anchors), "what was released stays so"
-    assert session.undo_label == "take variation 2" and session.sampler.taken == 1
+    assert session.undo_label == "take seed 1" and session.sampler.taken == 1
     assert session.undo() is before
     with pytest.raises(LookupError, match="there are 0 to 2"):
         session.take_variation(3)

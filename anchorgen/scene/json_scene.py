@@ -18,6 +18,7 @@ from anchorgen.scene.io import MAX_SLOTS, SCENE_FORMAT, fitting_history, scene_f
 from anchorgen.scene.latent import SceneLatent
 from anchorgen.scene.object_view import array_from_json, array_to_json
 from anchorgen.scene.safetensors_file import Metadata, Tensors, damage_reported, migrated
+from anchorgen.scene.values import SceneValues
 
 # Python spends up to 140 bytes on each comma or bracket of a text; a file's history has fewer, unless it is all digits.
 MAX_JSON_VALUES = 1 << 19
@@ -36,10 +37,10 @@ def scene_to_json(scene: SceneLatent) -> dict[str, Any]:
         SceneFileError: the scene has more than 256 slots.
     """
     scene_to_tensors(scene)  # refuses what could not be read again
-    scene, history = fitting_history(scene)
-    value = {"kind": "scene", "format_version": SCENE_FORMAT.version, **_plain(scene)}
-    if scene.history and scene.origin is not None:
-        origin = {key: item for key, item in _plain(scene.origin).items() if item != value[key]}
+    kept, history = fitting_history(scene)
+    value = {"kind": "scene", "format_version": SCENE_FORMAT.version, **_plain(kept)}
+    if kept.history and kept.origin is not None:
+        origin = {key: item for key, item in _plain(kept.origin).items() if item != value[key]}
         value |= {"history": list(history), "origin": origin}
     return value
 
@@ -58,7 +59,7 @@ def scene_from_json(value: Mapping[str, Any] | str | bytes) -> SceneLatent:
         return scene_from_tensors(tensors, metadata, SceneLatent)
 
 
-def _plain(scene: SceneLatent) -> dict[str, Any]:
+def _plain(scene: SceneValues) -> dict[str, Any]:
     slots = []
     for slot in range(scene.num_slots):
         anchors = {factor: _short(getattr(scene.anchors, factor)[slot]) for factor in FACTORS}

@@ -87,6 +87,10 @@ class Library:
             SelectionError: nothing matches.
             EditError: something else than a picture, or more than 1024 objects.
         """
+        if not isinstance(scene, SceneLatent):
+            raise EditError(
+                f"got {type(scene).__name__}; expected a SceneLatent: library.add(scene, 'lamp', image=...)"
+            )
         slots = scene.select(selector)
         if len(self) + len(slots) > MAX_ITEMS:
             raise EditError(f"a library holds at most {MAX_ITEMS} objects; this one has {len(self)}: start another")

@@ -52,11 +52,13 @@ class EditorPage:
         raise AssertionError(f"cell {index} did not run; its prompt reads {prompt.inner_text()!r}")
 
     def _dismiss_dialog(self) -> None:
-        """A kernel whose ports were taken while it started is started again, and the page says so."""
+        """A kernel whose ports were taken while it started is started again, and the page says so; one that was slow to
+        start is asked for by name."""
         dialog = self.page.locator(".jp-Dialog")
         if dialog.count():
             words = dialog.first.inner_text()
-            assert "Kernel Restarting" in words, f"a dialog is in the way: {words}"
+            known = "Kernel Restarting" in words or "Select Kernel" in words
+            assert known, f"a dialog is in the way: {words}"
             dialog.locator(".jp-mod-accept").first.click()
 
     def _check_output(self, cell: Any) -> None:

@@ -175,7 +175,7 @@ def test_variations_are_looked_at_and_one_is_taken(editor: EditorPage) -> None:
     assert np.array_equal(np.asarray(editor.picture(), int), own), "the picture of the scene does not come back"
     page.get_by_test_id("variation-1").click()
     after = editor.after_step(before, "a click on a variation")
-    assert after["undo"] == "take variation 2" and after["selected"] == "chair-0"
+    assert after["undo"] == "take seed 1" and after["selected"] == "chair-0"
     assert (
         after["code"].startswith("free = scene.anchor().release(['chair-0.appearance'])")
         and "pipe.sample(free, seed=1)" in after["code"]

@@ -58,6 +58,7 @@ class BoxView(ipywidgets.GridBox):
         self.scene: SceneLatent | None = None
         self.overlay = SceneOverlay(size_px=list(size_px))
         self._image = ipywidgets.Image(format="webp")
+        self._problems: dict[str, str] = {}
         self._boxes3d = Boxes3D(size_px)
         for child in (self._image, self._boxes3d.renderer, self.overlay):
             child.layout = _cell_layout(size_px)
@@ -86,8 +87,9 @@ class BoxView(ipywidgets.GridBox):
             problems: what is wrong with an object, by id: it is drawn dashed and red.
         """
         self.scene = scene
+        self._problems = dict(problems or {})
         names = display_names(scene)
-        wrong = problems or {}
+        wrong = self._problems
         boxes = [_drawing(view, names[view.id], wrong.get(view.id, "")) for view in scene.objects]
         self._boxes3d.show(boxes, scene.focal)
         with self.overlay.hold_sync():
@@ -170,7 +172,7 @@ class BoxView(ipywidgets.GridBox):
         self.children = [self._image, *([self._boxes3d.renderer] if change["new"] else []), self.overlay]
         self.overlay.draws_edges = not change["new"]
         if self.scene is not None:
-            self.show_scene(self.scene, self.overlay.selected)
+            self.show_scene(self.scene, self.overlay.selected, self._problems)
 
 
 def encoded_picture(picture: Image.Image, size_px: tuple[int, int]) -> bytes:

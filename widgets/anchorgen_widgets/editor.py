@@ -173,7 +173,7 @@ class SceneEditor(ipywidgets.VBox, EditorActions):
 
     def _connect_panels(self) -> None:
         panels, session = self._panels, self.session
-        panels.anchors.on_strength(self._guarded(session.set_strength, settles=True))
+        panels.anchors.on_strength(self._guarded(self._set_strength, settles=True))
         panels.anchors.on_visible(self._guarded(self._show_or_remove, settles=True))
         panels.anchors.on_select(self._guarded(self._select_row))
         panels.inspector.on_edit(self._guarded(self._edit_number, settles=True))

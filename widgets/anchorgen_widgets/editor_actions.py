@@ -29,6 +29,7 @@ class EditorActions:
     view: BoxView
     _controls: EditorControls
     _panels: EditorPanels
+    _problems: dict[str, str]
 
     @property
     def _scene_now(self) -> SceneLatent:
@@ -71,10 +72,21 @@ class EditorActions:
         self.session.sample_variations(self._panels.variations.count.value, **self._panels.variations.asked)
 
     def _preview_variation(self, index: int | None) -> None:
-        variations = self.session.variations
-        picture = variations[index].picture if index is not None and index < len(variations) else self.session.image
+        """Shows a variation with its boxes while the pointer is over it; None shows the scene again."""
+        session, variations = self.session, self.session.variations
+        one = variations[index] if index is not None and index < len(variations) else None
+        picture = session.image if one is None else one.picture
         if picture is not None:
             self.view.show_picture(picture)
+        if one is None:
+            self.view.show_scene(session.scene, session.selected, self._problems)
+        elif picture is not None:
+            self.view.show_scene(one.scene)
+
+    def _set_strength(self, targets: list[str | int], strength: float) -> None:
+        self.session.set_strength(targets, strength)
+        if strength > 0:  # what was just released is what one wants to resample
+            self._panels.variations.target.value = "released"
 
     def _take_variation(self, index: int) -> None:
         try:
@@ -92,6 +104,7 @@ class EditorActions:
         self._panels.show_library(self.library, self._scene_now.latent_space)
 
     def _save(self, kind: ExportKind) -> None:
+        self._panels.exports.saved.value = ""
         path: Path = export(self.session, kind, self._panels.exports.name.value)
         self._panels.exports.saved.value = f"saved <code>{escape(str(path))}</code>"
 

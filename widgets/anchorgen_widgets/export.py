@@ -50,6 +50,9 @@ def export(session: EditorSession, kind: ExportKind, stem: str | Path) -> Path:
         raise ValueError("no name to save under; write one beside the buttons, such as 'room'")
     if kind not in SUFFIXES:
         raise ValueError(f"cannot save a {kind!r}; expected one of: {', '.join(SUFFIXES)}")
+    folder = Path(str(stem).strip()).parent
+    if not folder.is_dir():
+        raise FileNotFoundError(f"no folder {str(folder)!r} to save in; make it first, or choose another name")
     path = _free(Path(f"{str(stem).strip()}{SUFFIXES[kind]}"))
     writers: dict[ExportKind, Callable[[], object]] = {
         "picture": lambda: _picture(session).save(path),

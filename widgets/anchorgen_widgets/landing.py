@@ -12,6 +12,7 @@ HIGHEST_TABLE_M = 1.3  # nobody puts things on a wardrobe by pointing at its fro
 HANGS_FROM_M = 0.9  # what was higher than this in its own room hangs, and keeps its height
 FLAT_M = 0.04  # a rug: things stand on it as on the floor
 BESIDE_M = 0.05
+STANDS_BELOW_M = 0.1
 FARTHEST_M = 12.0
 _EDGE_ON = 1e-3
 
@@ -36,10 +37,12 @@ def landing_place(
         meeting = _on_plane(axes[1], float(scene.floor) + height, origin, direction)
         return None if meeting is None else _place(axes, meeting[1], height)
     entered = [hit for view in scene.objects if (hit := _enters(scene, view, axes[1], origin, direction))]
+    # What stands on something else, a lamp, hides little of it: the pointer means what it stands on.
+    entered = [hit for hit in entered if hit[3] is not None or hit[4] < STANDS_BELOW_M]
     if not entered:
         met = _on_plane(axes[1], float(scene.floor), origin, direction)
         return None if met is None else _place(axes, met[1], 0.0)
-    _, point, outward, top = min(entered, key=lambda hit: hit[0])
+    _, point, outward, top, _ = min(entered, key=lambda hit: hit[0])
     if top is not None:
         return _place(axes, point, top)
     level = outward - float(outward @ axes[1]) * axes[1]
@@ -70,9 +73,9 @@ def _on_plane(
 
 def _enters(
     scene: SceneLatent, view: ObjectView, up: np.ndarray, origin: np.ndarray, direction: np.ndarray
-) -> tuple[float, np.ndarray, np.ndarray, float | None] | None:
-    """Where the ray enters a box that things can stand on or before: distance, point, the face's normal, and the height
-    of its top above the floor if it enters there and the top is low enough to put things on."""
+) -> tuple[float, np.ndarray, np.ndarray, float | None, float] | None:
+    """Where the ray enters a box that things can stand on or before: distance, point, the face's normal, the height of
+    its top above the floor if it enters there and the top is low enough to put things on, and that of its bottom."""
     axes = quat_to_matrix(view.quat_wxyz)
     height = float(box_extent(up, view.quat_wxyz, view.scale))
     start, way = (origin - view.translation) @ axes, direction @ axes
@@ -85,4 +88,5 @@ def _enters(
     axis = int(sides.min(0).argmax())
     outward = -np.sign(way[axis]) * axes[:, axis]
     top = float(view.translation @ up) + 0.5 * height - float(scene.floor)
-    return near, point, outward, max(top, 0.0) if outward @ up > 0.7 and top <= HIGHEST_TABLE_M else None
+    on_top = outward @ up > 0.7 and top <= HIGHEST_TABLE_M
+    return near, point, outward, max(top, 0.0) if on_top else None, top - height

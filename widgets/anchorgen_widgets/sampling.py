@@ -98,7 +98,7 @@ class SceneSampler:
             raise ValueError("the variations are of another model than the scene now; sample again")
         at_base = present is self._base
         code = variation.code if at_base else from_the_start(self._program, variation.code)
-        self._commit(found, f"take variation {index + 1}", code)
+        self._commit(found, f"take seed {self.first_seed + index}", code)
         self.taken = index
         self._session._tell("variations", "taken")
 

@@ -26,9 +26,10 @@ class VariationsPanel:
 
     def __init__(self) -> None:
         self.target = ipywidgets.Dropdown(options=RESAMPLE_TARGETS, layout=filling())
-        self.strength = ipywidgets.FloatSlider(value=1.0, min=0.0, max=1.0, step=0.05, layout=filling())
+        self.strength = ipywidgets.FloatSlider(value=0.6, min=0.0, max=1.0, step=0.05, layout=filling())
         self.seed = ipywidgets.IntText(value=0, layout=filling())
         self.count = ipywidgets.BoundedIntText(value=6, min=1, max=24, layout=filling())
+        self.target.observe(lambda change: setattr(self.strength, "disabled", change["new"] == "released"), "value")
         self.resample = button("Resample", "random", "Take one sample of the prior", style="primary")
         self.choose = button("Show several", "th", "Sample several scenes to choose from")
         self.gallery = VariationGallery(thumb_px=92, columns=3)
