@@ -74,7 +74,7 @@ def test_a_variation_is_looked_at_and_taken(editor: SceneEditor) -> None:
     shown = editor.view.picture
     editor._preview_variation(2)
     assert editor.view.picture is editor.session.variations[2].picture
-    assert editor.view.scene is editor.session.variations[2].scene
+    assert editor.view.scene is editor.session.variations[2].scene and editor.session.selected == "bed-0"
     editor._preview_variation(None)
     assert editor.view.picture is shown and editor.view.scene is editor.scene
     gallery.take(2)

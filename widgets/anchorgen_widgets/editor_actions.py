@@ -81,7 +81,7 @@ class EditorActions:
         if one is None:
             self.view.show_scene(session.scene, session.selected, self._problems)
         elif picture is not None:
-            self.view.show_scene(one.scene)
+            self.view.show_scene(one.scene, session.selected)  # the selection is the scene's own, and stays
 
     def _set_strength(self, targets: list[str | int], strength: float) -> None:
         self.session.set_strength(targets, strength)
