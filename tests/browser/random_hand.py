@@ -78,11 +78,12 @@ class RandomHand:
         kinds, weights = list(self._kinds), list(self._kinds.values())
         while self.done.total() < count:
             (gesture,) = self._random.choices(kinds, weights)
-            self._places = self._page.evaluate(_PLACES)
+            if not self._places or self._random.random() < 0.5:  # else it aims at where things were before
+                self._places = self._page.evaluate(_PLACES)
             if gesture():
                 self.done[gesture.__name__] += 1
-            if self._random.random() < 0.15:
-                self._page.wait_for_timeout(self._random.uniform(20, 120))
+            if self._random.random() < 0.1:
+                self._page.wait_for_timeout(self._random.uniform(20, 100))
 
     # -- gestures; each says whether there was something to do it with ---------------------------------------------------
 
@@ -196,7 +197,7 @@ class RandomHand:
             keyboard.down(with_key)
         mouse.down(button=button)
         way = self._random.uniform(-reach, reach), self._random.uniform(-reach / 2, reach / 2)
-        mouse.move(place[0] + way[0], place[1] + way[1], steps=self._random.randint(2, 4))
+        mouse.move(place[0] + way[0], place[1] + way[1], steps=self._random.randint(1, 3))
         if gives_up:
             keyboard.press("Escape")
         mouse.up(button=button)
