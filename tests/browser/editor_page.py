@@ -52,12 +52,12 @@ class EditorPage:
         raise AssertionError(f"cell {index} did not run; its prompt reads {prompt.inner_text()!r}")
 
     def _dismiss_dialog(self) -> None:
-        """A kernel whose ports were taken while it started is started again, and the page says so; one that was slow to
-        start is asked for by name."""
+        """Asked for a cell before its kernel is there, JupyterLab asks which one; and it says that it starts one again
+        whose ports were taken meanwhile."""
         dialog = self.page.locator(".jp-Dialog")
         if dialog.count():
             words = dialog.first.inner_text()
-            known = "Kernel Restarting" in words or "Select Kernel" in words
+            known = any(title in words for title in ("Select Kernel", "Kernel Restarting"))
             assert known, f"a dialog is in the way: {words}"
             dialog.locator(".jp-mod-accept").first.click()
 

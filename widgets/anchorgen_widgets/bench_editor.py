@@ -83,7 +83,9 @@ def _open_editor(page: Any, server: JupyterServer, attempts: int = 6) -> None:
         page.wait_for_timeout(2000)
         deadline = time.monotonic() + 90
         while time.monotonic() < deadline and not (log.exists() and _lines(log, "idle")):
-            if "[ ]" in prompt.inner_text():  # a kernel that is just starting drops requests
+            if "[ ]" in prompt.inner_text():  # a kernel that is just starting drops requests, or is asked for
+                if page.locator(".jp-Dialog .jp-mod-accept").count():
+                    page.locator(".jp-Dialog .jp-mod-accept").first.click()
                 break
             page.wait_for_timeout(200)
         if page.get_by_test_id("scene-overlay").count():

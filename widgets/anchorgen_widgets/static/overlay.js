@@ -174,17 +174,19 @@ function drawLabels(state, layer) {
   const placed = [];
   const anchors = state.boxes.map((box) => ({ box, at: camera.project(plus(box.t, times(up, reach(box, up)))) }));
   for (const { box, at } of anchors.sort((a, b) => b.at[1] - a.at[1])) {
-    const half = box.label.length * 3.4 + 4;
+    const isChosen = box.id === state.selected;
+    const words = box.problem ? `\u26a0 ${box.label}` : box.label;
+    const half = words.length * (isChosen ? 3.9 : 3.4) + 4; // the chosen one is bold
     const right = clamp(at[0], half, camera.width - half);
-    const lowest = clamp(at[1] - (box.id === state.selected ? 14 : 5), 13, camera.height - 5);
+    const lowest = clamp(at[1] - (isChosen ? 14 : 5), 13, camera.height - 5);
     let down = lowest;
     const covers = (other) => Math.abs(other.right - right) < half + other.half && Math.abs(other.down - down) < 13;
     for (let tries = 0; tries < 12 && placed.some(covers); tries++) down -= 13;
     if (down < 13) down = lowest;
     placed.push({ right, down, half });
-    const chosen = box.id === state.selected ? "ag-label ag-chosen" : "ag-label";
+    const chosen = isChosen ? "ag-label ag-chosen" : "ag-label";
     const place = { x: right.toFixed(1), y: down.toFixed(1), class: chosen, "data-testid": `label-${box.id}` };
-    layer.put(box.id, "text", place, box.problem ? `\u26a0 ${box.label}` : box.label);
+    layer.put(box.id, "text", place, words);
   }
   layer.sweep();
 }

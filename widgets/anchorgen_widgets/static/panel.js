@@ -31,12 +31,14 @@ function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-// Keys in a widget are its own, or "b" would insert a cell; those with Control stay JupyterLab's (save, find, ...).
+// Keys in a widget are its own, or "b" would insert a cell; those with Control stay JupyterLab's (save, find, ...), but
+// for those of text, or Control+A in a field that is only read would select all cells.
 // Lumino reads the attribute of the focused element in its own listener, which runs after this one.
 function keepKeysFrom(root) {
   const decide = (event) => {
     if (!root.contains(event.target)) return;
-    const others = (event.ctrlKey || event.metaKey) && !/^Arrow/.test(event.key);
+    const isText = event.target.matches("input[type=text], input[type=search]") && /^[acvxyz]$/i.test(event.key);
+    const others = (event.ctrlKey || event.metaKey) && !/^Arrow/.test(event.key) && !isText;
     setAttributes(event.target, { "data-lm-suppress-shortcuts": others ? null : "true" });
   };
   window.addEventListener("keydown", decide, true);
