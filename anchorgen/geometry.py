@@ -226,6 +226,25 @@ def box_planes(translation: np.ndarray, quat_wxyz: np.ndarray, scale: np.ndarray
     return normals, normals @ np.asarray(translation, float) + np.tile(0.5 * np.asarray(scale, float), 2)
 
 
+def ray_crossing(
+    origin: np.ndarray, rays: np.ndarray, centre: np.ndarray, axes: np.ndarray, extent: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where rays cross into the last of a box's three slabs and out of the first of them (slab test).
+
+    Args:
+        origin: `[3]` metres.
+        rays: `[P, 3]` directions from there, of any length.
+        centre, axes, extent: `[3]`, `[3, 3]` (own axes in columns), `[3]` full extents of the box.
+
+    Returns:
+        enter, leave: `[P]` each, in lengths of the ray; it meets the box where enter < leave and leave > 0.
+    """
+    at, along = (origin - centre) @ axes, rays @ axes
+    along = np.where(np.abs(along) < 1e-12, 1e-12, along)
+    ends = np.stack([(-extent / 2 - at) / along, (extent / 2 - at) / along])
+    return ends.min(0).max(1), ends.max(0).min(1)
+
+
 def box_penetration(axes_a: np.ndarray, corners_a: np.ndarray, axes_b: np.ndarray, corners_b: np.ndarray) -> float:
     """How deep two boxes, however turned, reach into one another, metres; <= 0 if they are apart.
 

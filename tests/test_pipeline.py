@@ -40,12 +40,17 @@ def tiny_config() -> PipelineConfig:
     )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def pipe() -> AnchorgenPipeline:
+def tiny_pipeline() -> AnchorgenPipeline:
+    """Random weights, with an encoder that finds something."""
     torch.manual_seed(0)
     pipe = AnchorgenPipeline.from_config(tiny_config())
     pipe.encoder.presence.bias.data.fill_(2.0)
     return pipe
+
+
+@pytest.fixture(scope="module")
+def pipe() -> AnchorgenPipeline:
+    return tiny_pipeline()
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from test_pipeline import tiny_config
+from test_pipeline import tiny_config, tiny_pipeline
 
 from anchorgen.analysis.sweeps import sweep
 from anchorgen.encode.images import ImageError
@@ -20,10 +20,7 @@ SIDE = 64
 
 @pytest.fixture(scope="module")
 def pipe() -> AnchorgenPipeline:
-    torch.manual_seed(0)
-    pipe = AnchorgenPipeline.from_config(tiny_config())
-    pipe.encoder.presence.bias.data.fill_(2.0)
-    return pipe
+    return tiny_pipeline()
 
 
 @pytest.fixture(scope="module")

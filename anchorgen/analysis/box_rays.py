@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from anchorgen.geometry import ray_crossing
 from anchorgen.world.boxes import Box, box_of
 from anchorgen.world.camera import world_to_camera
 from anchorgen.world.types import Camera, WorldScene
@@ -51,8 +52,4 @@ def visible_points(world: WorldScene, size: int, without: str | None = None) -> 
 
 
 def _crossing(box: Box, origin: np.ndarray, rays: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where each ray crosses into the three slabs of a box, and out of the first of them; lengths of the ray."""
-    at, along = (origin - box.centre) @ box.axes, rays @ box.axes
-    along = np.where(np.abs(along) < 1e-12, 1e-12, along)
-    ends = np.stack([(-box.extent / 2 - at) / along, (box.extent / 2 - at) / along])
-    return ends.min(0).max(1), ends.max(0).min(1)
+    return ray_crossing(origin, rays, box.centre, box.axes, box.extent)

@@ -11,11 +11,11 @@ from anchorgen.scene.selection import Selector, select_one
 from anchorgen.scene.values import Number, SceneValues
 
 # Row of the floor's axes that each of them is measured along, and where on the box: -1 low end, 0 middle, 1 high end.
-_PLACES = {
+PLACES = {
     "left": (0, -1), "centre": (0, 0), "right": (0, 1), "front": (2, -1), "middle": (2, 0), "back": (2, 1),
     "bottom": (1, -1), "top": (1, 1),
 }  # fmt: skip
-EDGES = (*_PLACES, "yaw")
+EDGES = (*PLACES, "yaw")
 _NO_HEADING = 1e-3  # length of what is seen of the front's direction from above
 
 
@@ -51,7 +51,7 @@ def align(scene: SceneValues, selector: Selector, to: Selector | None = None, *,
     slots = [slot for slot in slots if slot != reference]
     if by == "yaw":
         return _turned_like(scene, slots, reference)
-    row, end = _PLACES[by]
+    row, end = PLACES[by]
     axis = floor_axes(scene.up)[row]
     away = _place_along(scene, [reference], axis, end) - _place_along(scene, slots, axis, end)
     return with_boxes(scene, slots, translation=scene.translation[slots] + away[:, None] * axis)

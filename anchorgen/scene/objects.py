@@ -9,6 +9,7 @@ import numpy as np
 
 from anchorgen.geometry import box_extent, canonical_quat, matrix_to_quat, quat_multiply
 from anchorgen.scene.anchors import FACTORS
+from anchorgen.scene.counterparts import counterpart
 from anchorgen.scene.edits import (
     check_space,
     edited,
@@ -93,30 +94,22 @@ def _objects_of(source: SceneValues | Sequence[ObjectView]) -> list[ObjectView]:
 
 
 def _counterpart(scene: SceneValues, slot: int, source: Sequence[ObjectView]) -> ObjectView:
-    """The object of `source` with the label of `slot`, else of its group; of several, the nearest in size.
-
-    The group is the last word of a label: a table lamp takes after a floor lamp, if there is no other table lamp.
+    """The object of `source` that takes the part of `slot` there (`counterparts.counterpart`).
 
     Raises:
         EditError: there is none, or the source is of another latent space.
     """
     for view in source:
         _check_object(scene, view, "restyle")
-    label = _words(scene.labels[slot])
-    same = [view for view in source if label and _words(view.label) == label]
-    alike = same or [view for view in source if label and _words(view.label)[-1:] == label[-1:]]
-    if not alike:
+    labels, sizes = [view.label for view in source], [view.scale for view in source]
+    index = counterpart(scene.labels[slot], scene.scale[slot], labels, sizes)
+    if index is None:
         there = ", ".join(sorted({view.label or view.name for view in source})) or "no object"
         raise EditError(
             f"{scene.ids[slot]} ({scene.labels[slot] or 'no label'}) has no counterpart in the source, which has "
             f"{there}; expected one of the same label or group: leave it out of the selection, or `paint` it"
         )
-    factors = np.log(np.array([view.scale for view in alike], float) / scene.scale[slot].astype(float))
-    return alike[int(np.argmin(np.sum(factors**2, axis=1)))]
-
-
-def _words(label: str) -> list[str]:
-    return label.casefold().split()
+    return source[index]
 
 
 def _with_appearance(scene: SceneValues, slots: list[int], obj: ObjectView) -> SceneValues:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from anchorgen.geometry import canonical_quat, quat_from_axis_angle, quat_multiply
-from anchorgen.scene.arranging import EDGES
+from anchorgen.scene.arranging import EDGES, PLACES
 from anchorgen.scene.edits import number
 from anchorgen.world.boxes import UP, Box, box_of
 from anchorgen.world.camera import floor_axes
@@ -19,11 +19,6 @@ from anchorgen.world.changes import each
 from anchorgen.world.selection import Names, select, select_one
 from anchorgen.world.types import ObjectSpec, WorldScene
 
-# Row of the floor's axes that each of them is measured along, and the share of the box that lies before it.
-_PLACES = {
-    "left": (0, 0.0), "centre": (0, 0.5), "right": (0, 1.0), "front": (2, 0.0), "middle": (2, 0.5), "back": (2, 1.0),
-    "bottom": (1, 0.0), "top": (1, 1.0),
-}  # fmt: skip
 _NO_HEADING = 1e-3  # length of what is seen of the front's direction from above; as for latents
 
 
@@ -59,12 +54,12 @@ def align(scene: WorldScene, id: Names, to: Names | None = None, *, by: Any) -> 
 
 
 def _in_line(scene: WorldScene, indices: tuple[int, ...], reference: ObjectSpec, by: str) -> WorldScene:
-    row, share = _PLACES[by]
+    row, end = PLACES[by]
     axis = floor_axes(scene.camera)[row]
 
     def place(box: Box) -> float:
         along = box.corners @ axis
-        return float(along.min() + share * np.ptp(along))
+        return float(along.min() + (1 + end) / 2 * np.ptp(along))
 
     wanted = place(box_of(reference))
     return each(

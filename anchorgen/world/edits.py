@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from anchorgen.geometry import canonical_quat, quat_from_axis_angle, quat_multiply
+from anchorgen.scene.counterparts import counterpart
 from anchorgen.scene.edits import number, vector
 from anchorgen.scene.validate import new_id
 from anchorgen.world.arranging import align, place_on, snap_to_floor
@@ -225,16 +226,15 @@ def restyle(scene: WorldScene, id: Names, source: WorldScene | Sequence[ObjectSp
 
 
 def _counterpart(spec: ObjectSpec, box: Box, others: Sequence[ObjectSpec]) -> ObjectSpec:
-    """Of the same category, else of the same group (last word); of several, the nearest in size."""
-    same = [other for other in others if other.category == spec.category]
-    alike = same or [other for other in others if other.category.split()[-1] == spec.category.split()[-1]]
-    if not alike:
+    sizes = [box_of(other).extent for other in others]
+    index = counterpart(spec.category, box.extent, [other.category for other in others], sizes)
+    if index is None:
         there = ", ".join(sorted({other.category for other in others})) or "no object"
         raise ValueError(
             f"{spec.id} ({spec.category}) has no counterpart in the source, which has {there}; expected one of the same "
             "category or group: leave it out, or `paint` it"
         )
-    return min(alike, key=lambda other: float(np.sum(np.log(box_of(other).extent / box.extent) ** 2)))
+    return others[index]
 
 
 def lit(scene: WorldScene, id: Names, on: bool) -> WorldScene:

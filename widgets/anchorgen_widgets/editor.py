@@ -275,7 +275,7 @@ class SceneEditor(ipywidgets.VBox, EditorActions):
 
     def _show_choices(self) -> None:
         session = self.session
-        self._panels.show_scene(session.scene, session.selected, self._problems, session.to_python())
+        self._panels.show_scene(session.scene, session.selected, self._problems, session.to_python)
         self._controls.show_steps(session.undo_label, session.redo_label, bool(session.selected))
 
     def _show_comparison(self, on: bool) -> None:

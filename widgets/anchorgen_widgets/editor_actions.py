@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from anchorgen.scene.latent import SceneLatent
 from anchorgen.scene.library import Library
 from anchorgen.scene.selection import everything
 from anchorgen_widgets.box_view import BoxView
@@ -16,6 +15,7 @@ from anchorgen_widgets.controls import EditorControls
 from anchorgen_widgets.export import ExportKind, export
 from anchorgen_widgets.gestures import unmistakable
 from anchorgen_widgets.landing import landing_place
+from anchorgen_widgets.overlay import AROUND_VIEW, CAMERA_VIEW
 from anchorgen_widgets.panels import EditorPanels
 from anchorgen_widgets.pose_numbers import edited
 from anchorgen_widgets.session import EditorSession
@@ -31,13 +31,9 @@ class EditorActions:
     _panels: EditorPanels
     _problems: dict[str, str]
 
-    @property
-    def _scene_now(self) -> SceneLatent:
-        return self.session.scene
-
     def _drop(self, key: str, origin: np.ndarray, direction: np.ndarray) -> None:
         obj = self.library[key].obj
-        self.session.insert(obj, landing_place(self._scene_now, obj, origin, direction))
+        self.session.insert(obj, landing_place(self.session.scene, obj, origin, direction))
 
     def _command(self, name: str, object_id: str) -> None:
         if name in ("undo", "redo"):
@@ -50,7 +46,7 @@ class EditorActions:
         self.view.overlay.selected = self.session.selected
 
     def _is_present(self, object_id: str) -> bool:
-        return any(view.id == object_id for view in self._scene_now.objects)
+        return any(view.id == object_id for view in self.session.scene.objects)
 
     def _show_or_remove(self, object_id: str, visible: bool) -> None:
         if visible:
@@ -62,7 +58,7 @@ class EditorActions:
         self.session.edit(f"{number} of {name or 'camera'}", lambda scene: edited(scene, name, number, value))
 
     def _move_in_plan(self, name: str, right: float, forward: float) -> None:
-        word = unmistakable(self._scene_now, name)
+        word = unmistakable(self.session.scene, name)
         self.session.edit(f"move {name}", lambda scene: scene.move(word, right=right, forward=forward))
 
     def _resample(self) -> None:
@@ -98,10 +94,10 @@ class EditorActions:
 
     def _collect(self, object_id: str) -> None:
         """Puts an object, or "" for all, into the library; without a thumbnail while its picture is being drawn."""
-        scene = self._scene_now
+        scene = self.session.scene
         selector = unmistakable(scene, object_id) if object_id else everything
         self.library.add(scene, selector, self.session.picture_of(scene))
-        self._panels.show_library(self.library, self._scene_now.latent_space)
+        self._panels.show_library(self.library, scene.latent_space)
 
     def _save(self, kind: ExportKind) -> None:
         self._panels.exports.saved.value = ""
@@ -109,8 +105,8 @@ class EditorActions:
         self._panels.exports.saved.value = f"saved <code>{escape(str(path))}</code>"
 
     def _look_around(self, on: bool) -> None:
-        if on != (self.view.overlay.orbit != [0, 0, 1]):
-            self.view.look(*((28, 24, 1.5) if on else ()))
+        if on != (self.view.overlay.orbit != CAMERA_VIEW):
+            self.view.look(*(AROUND_VIEW if on else CAMERA_VIEW))
 
     def _on_orbit(self, change: dict[str, Any]) -> None:
-        self._controls.orbit.value = list(change["new"]) != [0, 0, 1]
+        self._controls.orbit.value = change["new"] != CAMERA_VIEW

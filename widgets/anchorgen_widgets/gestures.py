@@ -8,6 +8,7 @@ import numpy as np
 
 from anchorgen.geometry import floor_basis, quat_multiply
 from anchorgen.scene.latent import SceneLatent, Vector
+from anchorgen.scene.selection import select_slots
 
 GestureKind = Literal["move", "lift", "rotate", "resize"]
 GESTURE_KINDS: tuple[GestureKind, ...] = ("move", "lift", "rotate", "resize")
@@ -54,17 +55,24 @@ def scene_after_gesture(
     raise ValueError(f"unknown gesture {kind!r}; expected one of: {', '.join(GESTURE_KINDS)}")
 
 
-def unmistakable(scene: SceneLatent, object_id: str) -> str | int:
-    """A selector of just this present object: its id, or its slot where the id is also the label of another.
+def unmistakable(scene: SceneLatent, object_id: str, removed: bool = False) -> str | int:
+    """A selector of just this object: its id, or its slot where the id is also the label of another.
+
+    Args:
+        scene: where it is.
+        object_id: of a present object, or of a removed one.
+        removed: which of the two, as `restore` wants it.
 
     Raises:
-        LookupError: no such object is in the scene.
+        LookupError: no such object is in the scene, or was removed from it.
     """
-    there = [view.id for view in scene.objects]
+    candidates = scene.removed if removed else scene.objects
+    there = [view.id for view in candidates]
     if object_id not in there:
-        raise LookupError(f"no object {object_id!r} is in the scene; there are: {', '.join(there) or 'none'}")
+        state = "was removed" if removed else "is in the scene"
+        raise LookupError(f"no object {object_id!r} {state}; there are: {', '.join(there) or 'none'}")
     slot = scene.ids.index(object_id)
-    return object_id if scene.select(object_id) == (slot,) else slot
+    return object_id if select_slots(object_id, candidates) == (slot,) else slot
 
 
 def yaw_between(scene: SceneLatent, selector: str | int, quat_wxyz: Vector) -> float:

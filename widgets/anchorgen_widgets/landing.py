@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from anchorgen.geometry import box_corners, box_extent, floor_basis, quat_to_matrix
+from anchorgen.geometry import box_corners, box_extent, floor_basis, quat_to_matrix, ray_crossing
 from anchorgen.scene.latent import SceneLatent
 from anchorgen.scene.object_view import ObjectView
 
-HIGHEST_TABLE_M = 1.3  # nobody puts things on a wardrobe by pointing at its front
+HIGHEST_TABLE_M = 1.3  # nobody puts things on a wardrobe
 HANGS_FROM_M = 0.9  # what was higher than this in its own room hangs, and keeps its height
 FLAT_M = 0.04  # a rug: things stand on it as on the floor
 BESIDE_M = 0.05
-STANDS_BELOW_M = 0.1
+STANDS_BELOW_M = 0.1  # what has its bottom higher stands on something else
 FARTHEST_M = 12.0
 _EDGE_ON = 1e-3
 
@@ -36,18 +38,37 @@ def landing_place(
     if height > HANGS_FROM_M:
         meeting = _on_plane(axes[1], float(scene.floor) + height, origin, direction)
         return None if meeting is None else _place(axes, meeting[1], height)
-    entered = [hit for view in scene.objects if (hit := _enters(scene, view, axes[1], origin, direction))]
+    met = [found for view in scene.objects if (found := _enters(scene, view, axes[1], origin, direction)) is not None]
     # What stands on something else, a lamp, hides little of it: the pointer means what it stands on.
-    entered = [hit for hit in entered if hit[3] is not None or hit[4] < STANDS_BELOW_M]
-    if not entered:
-        met = _on_plane(axes[1], float(scene.floor), origin, direction)
-        return None if met is None else _place(axes, met[1], 0.0)
-    _, point, outward, top, _ = min(entered, key=lambda hit: hit[0])
-    if top is not None:
-        return _place(axes, point, top)
-    level = outward - float(outward @ axes[1]) * axes[1]
+    met = [entry for entry in met if entry.top_m is not None or entry.bottom_m < STANDS_BELOW_M]
+    if not met:
+        meeting = _on_plane(axes[1], float(scene.floor), origin, direction)
+        return None if meeting is None else _place(axes, meeting[1], 0.0)
+    first = min(met, key=lambda entry: entry.distance_m)
+    if first.top_m is not None:
+        return _place(axes, first.point, first.top_m)
+    level = first.outward - float(first.outward @ axes[1]) * axes[1]
     away = 0.5 * float(np.hypot(*obj.scale[:2])) + BESIDE_M
-    return _place(axes, point + away * level / max(float(np.linalg.norm(level)), 1e-6), 0.0)
+    return _place(axes, first.point + away * level / max(float(np.linalg.norm(level)), 1e-6), 0.0)
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """Where a ray enters a box that things can stand on or before.
+
+    Attributes:
+        distance_m: from the ray's origin.
+        point: `[3]`, camera frame.
+        outward: `[3]`, unit normal of the face.
+        top_m: height of the box's top above the floor, if the ray enters there and things can be put on it.
+        bottom_m: height of its bottom.
+    """
+
+    distance_m: float
+    point: np.ndarray
+    outward: np.ndarray
+    top_m: float | None
+    bottom_m: float
 
 
 def _place(axes: np.ndarray, point: np.ndarray, up: float) -> dict[str, float]:
@@ -73,20 +94,17 @@ def _on_plane(
 
 def _enters(
     scene: SceneLatent, view: ObjectView, up: np.ndarray, origin: np.ndarray, direction: np.ndarray
-) -> tuple[float, np.ndarray, np.ndarray, float | None, float] | None:
-    """Where the ray enters a box that things can stand on or before: distance, point, the face's normal, the height of
-    its top above the floor if it enters there and the top is low enough to put things on, and that of its bottom."""
-    axes = quat_to_matrix(view.quat_wxyz)
-    height = float(box_extent(up, view.quat_wxyz, view.scale))
-    start, way = (origin - view.translation) @ axes, direction @ axes
-    way = np.where(np.abs(way) < 1e-9, 1e-9, way)
-    sides = np.stack([(-0.5 * view.scale - start) / way, (0.5 * view.scale - start) / way])
-    near, far = float(sides.min(0).max()), float(sides.max(0).min())
+) -> _Entry | None:
+    axes, extent = quat_to_matrix(view.quat_wxyz), view.scale.astype(float)
+    height = float(box_extent(up, view.quat_wxyz, extent))
+    centre = view.translation.astype(float)
+    near, far = (float(side[0]) for side in ray_crossing(origin, direction[None], centre, axes, extent))
     if height < FLAT_M or near > far or not 0 < near < FARTHEST_M:
         return None
     point = origin + near * direction
-    axis = int(sides.min(0).argmax())
-    outward = -np.sign(way[axis]) * axes[:, axis]
-    top = float(view.translation @ up) + 0.5 * height - float(scene.floor)
+    own = (point - centre) @ axes / extent
+    axis = int(np.abs(own).argmax())
+    outward = np.sign(own[axis]) * axes[:, axis]
+    top = float(centre @ up) + 0.5 * height - float(scene.floor)
     on_top = outward @ up > 0.7 and top <= HIGHEST_TABLE_M
-    return near, point, outward, max(top, 0.0) if on_top else None, top - height
+    return _Entry(near, point, outward, max(top, 0.0) if on_top else None, top - height)

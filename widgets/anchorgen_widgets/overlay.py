@@ -15,6 +15,9 @@ _FILES = ("box_math.js", "gestures.js", "orbit.js", "overlay.js", "overlay_state
 
 KEPT_GESTURES = 16  # more than can be on their way
 
+CAMERA_VIEW = [0.0, 0.0, 1.0]
+AROUND_VIEW = [28.0, 24.0, 1.5]  # as the key O begins to look around (orbit.js)
+
 
 class SceneOverlay(anywidget.AnyWidget):
     """Boxes to pick and drag.
@@ -47,7 +50,7 @@ class SceneOverlay(anywidget.AnyWidget):
     focal = traitlets.List([1.0, 1.0]).tag(sync=True)
     floor_basis = traitlets.List([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, -1.0]]).tag(sync=True)
     floor_m = traitlets.Float(-1.4).tag(sync=True)
-    orbit = traitlets.List(traitlets.Float(), [0.0, 0.0, 1.0]).tag(sync=True)
+    orbit = traitlets.List(traitlets.Float(), CAMERA_VIEW).tag(sync=True)
     boxes = traitlets.List().tag(sync=True)
     selected = traitlets.Unicode("").tag(sync=True)
     settled = traitlets.Int(0).tag(sync=True)

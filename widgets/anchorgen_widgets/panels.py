@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import ipywidgets
 
@@ -50,14 +50,24 @@ class EditorPanels:
             self.exports.box,
         ]
         self.tabs = with_class(ipywidgets.Tab(pages, titles=_TITLES), "ag-panel")
+        self._code: Callable[[], str] = str
+        self.tabs.observe(lambda change: self._show_code(), "selected_index")
 
-    def show_scene(self, scene: SceneLatent, selected: str, problems: Collection[str], code: str) -> None:
-        """Takes over a scene, what is selected, the ids of objects with problems, and the code that made it."""
+    def show_scene(self, scene: SceneLatent, selected: str, problems: Collection[str], code: Callable[[], str]) -> None:
+        """Takes over a scene, what is selected, the ids of objects with problems, and what tells the code that made it.
+
+        The code is asked for and sent only while its page is open: it grows with every step.
+        """
         self.anchors.show_scene(scene, selected)
         self.inspector.show_scene(scene, selected)
         self.plan.show_scene(scene, selected, problems=set(problems))
-        self.exports.code.code = code
+        self._code = code
+        self._show_code()
         self.collect.disabled = not selected
+
+    def _show_code(self) -> None:
+        if self.tabs.selected_index == _TITLES.index("Code"):
+            self.exports.code.code = self._code()
 
     def show_library(self, library: Library, latent_space: str) -> None:
         """What can be inserted; objects of another latent space are dimmed."""

@@ -42,12 +42,8 @@ class SessionVerbs(ABC):
     def restore(self, object_id: str) -> SceneLatent:
         """Brings a removed object back and selects it."""
         with self.lock:
-            removed = {view.id: view.index for view in self.scene.removed}
-            if object_id not in removed:
-                there = ", ".join(removed) or "nothing was removed"
-                raise LookupError(f"no removed object {object_id!r}; there are: {there}")
-            by_slot = object_id if self._means_itself(object_id) else removed[object_id]
-            scene = self.edit(f"restore {object_id}", lambda scene: scene.restore(by_slot))
+            word = unmistakable(self.scene, object_id, removed=True)
+            scene = self.edit(f"restore {object_id}", lambda scene: scene.restore(word))
             self.select(object_id)
             return scene
 
@@ -69,13 +65,6 @@ class SessionVerbs(ABC):
         short = name if len(name) <= 40 else name[:39] + "…"
         label = f"release {short} {strength:.2f}" if strength else f"anchor {short}"
         return self.edit(label, lambda scene: with_strength(scene, listed, strength))
-
-    def _means_itself(self, object_id: str) -> bool:
-        """Whether the id, as a selector of removed objects, finds just its own."""
-        removed = self.scene.removed
-        return [view.id for view in removed if object_id in (view.id, view.label)] == [object_id] and not any(
-            view.label.endswith(" " + object_id) for view in removed
-        )
 
     def _target(self, object_id: str, verb: str) -> tuple[str, str | int]:
         object_id = object_id or self.selected
