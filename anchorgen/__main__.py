@@ -21,6 +21,8 @@ def main(argv: list[str] | None = None) -> None:
         return importlib.import_module(f"anchorgen.train.{arguments[1]}").main(arguments[2:])
     if arguments[:1] in (["demo"], ["sheet"], ["card"]):
         return importlib.import_module(f"anchorgen.analysis.{arguments[0]}").main(arguments[1:])
+    if arguments[:1] == ["ablate"]:
+        return importlib.import_module("anchorgen.ablation.run").main(arguments[1:])
     options = _parser().parse_args(arguments)
     options.run(options)
 
@@ -43,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
         "sheet", help="held-out rooms as the model draws them, or --what lamps, the light of their lamps"
     )
     commands.add_parser("card", help="model card and README figures out of docs/results")
+    commands.add_parser("ablate", help="train and measure small decoders that differ in one thing each")
     commands.add_parser("demo", help="encode, edit, resample and draw a bundled room: writes out/demo.png")
     return parser
 

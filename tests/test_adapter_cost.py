@@ -9,7 +9,7 @@ import torch
 from test_decode import TINY, make_batch
 
 from anchorgen.analysis.adapter_cost import adapter_cost, bare_backbone, medians_in_turns
-from anchorgen.decode.decoder import SceneVelocity
+from anchorgen.decode.velocity import SceneVelocity
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,10 @@ from diffusers import Flux2Transformer2DModel
 
 from anchorgen.decode.adapter import SceneAdapter, SceneContext
 from anchorgen.decode.autoencoder import Autoencoder, AutoencoderConfig
-from anchorgen.decode.decoder import DecoderConfig, Flux2SceneDecoder, SceneVelocity
+from anchorgen.decode.decoder import FlowSceneDecoder
 from anchorgen.decode.flow import add_noise, euler, noise_for, shift_sigma, sigma_from_tau, sigmas
 from anchorgen.decode.rays import draw_boxes, ray_directions
+from anchorgen.decode.velocity import DecoderConfig, SceneVelocity
 from anchorgen.scene.batch import SceneBatch
 
 TINY = DecoderConfig(
@@ -39,10 +40,10 @@ def make_batch(num_scenes: int = 2, num_slots: int = 4, config: DecoderConfig = 
 
 
 @pytest.fixture(scope="module")
-def decoder() -> Flux2SceneDecoder:
+def decoder() -> FlowSceneDecoder:
     torch.manual_seed(0)
     auto = Autoencoder(AutoencoderConfig(image_size=64, block_channels=(16, 16), latent_channels=4, norm_groups=4))
-    return Flux2SceneDecoder(auto, SceneVelocity(TINY)).eval()
+    return FlowSceneDecoder(auto, SceneVelocity(TINY)).eval()
 
 
 def test_rays_meet_a_box_where_geometry_says():

@@ -9,14 +9,15 @@ from test_decode import TINY, make_batch
 
 from anchorgen.analysis.adapter_cost import bare_backbone
 from anchorgen.decode.autoencoder import Autoencoder, AutoencoderConfig
-from anchorgen.decode.decoder import Flux2SceneDecoder, SceneVelocity
+from anchorgen.decode.decoder import FlowSceneDecoder
+from anchorgen.decode.velocity import SceneVelocity
 
 
 @pytest.fixture(scope="module")
-def decoder() -> Flux2SceneDecoder:
+def decoder() -> FlowSceneDecoder:
     torch.manual_seed(0)
     auto = Autoencoder(AutoencoderConfig(image_size=64, block_channels=(16, 16), latent_channels=4, norm_groups=4))
-    return Flux2SceneDecoder(auto, SceneVelocity(TINY)).eval()
+    return FlowSceneDecoder(auto, SceneVelocity(TINY)).eval()
 
 
 def inputs(num_scenes: int = 2) -> tuple[torch.Tensor, torch.Tensor]:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from anchorgen.analysis.sweeps import sweep
 from anchorgen.decode.autoencoder import AutoencoderConfig
-from anchorgen.decode.decoder import DecoderConfig
+from anchorgen.decode.velocity import DecoderConfig
 from anchorgen.pipeline import AnchorgenPipeline, PipelineConfig, PretrainedError, load
 from anchorgen.scene import LatentSpaceError, SceneLatent, SelectionError
 

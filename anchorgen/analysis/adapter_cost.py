@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from diffusers import Flux2Transformer2DModel
 
-from anchorgen.decode.decoder import SceneVelocity
+from anchorgen.decode.velocity import SceneVelocity
 from anchorgen.scene.batch import SceneBatch
 
 _WARM, _TURNS = 5, 40

@@ -62,19 +62,20 @@ def likeness(picture: Any, truth: np.ndarray) -> np.ndarray:
 
 
 def training_mean(pipe: AnchorgenPipeline, count: int = 2000) -> np.ndarray:
-    """The mean training picture `[H, W, 3]` in [0, 1], over the first `count` rooms of the cache, or all there are.
+    """The mean training picture `[H, W, 3]` in [0, 1] at the size that `pipe` draws, over the first `count` rooms of the cache, or all there are.
 
     Raises:
         FileNotFoundError: none are rendered; the message gives the command.
     """
-    total, found = np.zeros((pipe.image_size, pipe.image_size, 3)), 0
+    total, found, size = np.zeros((1, 1, 3)), 0, pipe.image_size
     for record in read_records(split_folder("train"), stop=count):
         total, found = total + record.image, found + 1
     if not found:
         raise FileNotFoundError(
             f"no training rooms in the cache; render some: python -m anchorgen data render --split train --count {count}"
         )
-    return total / found / 255
+    step = total.shape[0] // size
+    return total.reshape(size, step, size, step, 3).mean((1, 3)) / found / 255
 
 
 @torch.no_grad()

@@ -29,19 +29,23 @@ class SceneContext:
         tokens: `[B, S, context width]`.
         mask: `[B, S]` bool, False where a token is absent.
         num_text_tokens: how many leading tokens of a single block's stream are text.
+        pairs: `[B, T, N, G]`, each image token's ray in each box's frame (`rays.py`), or None. Scene tokens begin with
+            those of the N boxes, in order, `slot_tokens` (K) each.
         key_values: filled by `SceneAdapter.precompute`: keys and values per site, once a picture, not once a step.
     """
 
     tokens: torch.Tensor
     mask: torch.Tensor
     num_text_tokens: int = 0
+    pairs: torch.Tensor | None = None
+    slot_tokens: int = 0
     key_values: dict[str, tuple[torch.Tensor, torch.Tensor]] = field(default_factory=dict)
 
 
 class _SceneAttention(nn.Module):
     """Cross-attention from image tokens to scene tokens; RMS-normalised queries and keys, like FLUX.2's own."""
 
-    def __init__(self, site: str, width: int, context_width: int, num_heads: int, zero_init: bool):
+    def __init__(self, site: str, width: int, context_width: int, num_heads: int, zero_init: bool, pairs: int):
         super().__init__()
         self.site, self.num_heads = site, num_heads
         self.scene_q = nn.Linear(width, width, bias=False)
@@ -52,6 +56,9 @@ class _SceneAttention(nn.Module):
         self.scene_out = nn.Linear(width, width, bias=False)
         if zero_init:
             nn.init.zeros_(self.scene_out.weight)
+        if pairs:
+            self.scene_pair_bias = nn.Sequential(nn.Linear(pairs, 32), nn.SiLU(), nn.Linear(32, num_heads))
+            self.scene_pair_value = nn.Sequential(nn.Linear(pairs, 64), nn.SiLU(), nn.Linear(64, width))
 
     def key_value(self, tokens_BSW: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         key = self.scene_k(tokens_BSW).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
@@ -61,10 +68,24 @@ class _SceneAttention(nn.Module):
     def attend(self, hidden_BTW: torch.Tensor, scene: SceneContext) -> torch.Tensor:
         key, value = scene.key_values.get(self.site) or self.key_value(scene.tokens)
         query = self.scene_norm_q(self.scene_q(hidden_BTW).unflatten(-1, (self.num_heads, -1)).transpose(1, 2))
-        out = F.scaled_dot_product_attention(
-            query, key.to(query.dtype), value.to(query.dtype), scene.mask[:, None, None]
-        )
+        key, value = key.to(query.dtype), value.to(query.dtype)
+        if scene.pairs is None:
+            out = F.scaled_dot_product_attention(query, key, value, scene.mask[:, None, None])
+        else:
+            out = self._attend_along_rays(query, key, value, scene, scene.pairs)
         return self.scene_out(out.transpose(1, 2).flatten(-2))
+
+    def _attend_along_rays(self, query_BHTd, key_BHSd, value_BHSd, scene, pairs_BTNG) -> torch.Tensor:
+        """Attention whose scores for a box's tokens, and what it brings from there, depend on how the ray meets it."""
+        per_slot, slots = scene.slot_tokens, pairs_BTNG.shape[2]
+        others = key_BHSd.shape[2] - slots * per_slot
+        bias_BHTN = self.scene_pair_bias(pairs_BTNG).permute(0, 3, 1, 2)
+        bias_BHTS = F.pad(bias_BHTN.repeat_interleave(per_slot, -1), (0, others))
+        scores = query_BHTd @ key_BHSd.transpose(-1, -2) / query_BHTd.shape[-1] ** 0.5 + bias_BHTS
+        weights = scores.masked_fill(~scene.mask[:, None, None], -torch.inf).softmax(-1).to(value_BHSd.dtype)
+        weight_BHTN = weights[..., : slots * per_slot].unflatten(-1, (slots, per_slot)).sum(-1)
+        met_BTNHd = self.scene_pair_value(pairs_BTNG).unflatten(-1, (self.num_heads, -1))
+        return weights @ value_BHSd + torch.einsum("bhtn,btnhd->bhtd", weight_BHTN, met_BTNHd)
 
 
 class DoubleSceneProcessor(_SceneAttention):
@@ -115,9 +136,25 @@ class SceneAdapter:
     """Installs scene processors into a transformer and reads, saves and restores only their weights."""
 
     def __init__(
-        self, model: Flux2Transformer2DModel, context_width: int, sites: Sites = "double", zero_init: bool = True
+        self,
+        model: Flux2Transformer2DModel,
+        context_width: int,
+        sites: Sites = "double",
+        zero_init: bool = True,
+        pair_channels: int = 0,
     ):
-        """Raises ValueError for unknown `sites`. Blocks without an adapter keep diffusers' stock processors."""
+        """Installs the processors; blocks without an adapter keep diffusers' stock ones.
+
+        Args:
+            model: the backbone, changed in place.
+            context_width: of the scene tokens.
+            sites: "double" (after MM-attention) or "all".
+            zero_init: leaves the backbone as it is until something is learned.
+            pair_channels: G of `SceneContext.pairs`, 0 without.
+
+        Raises:
+            ValueError: unknown `sites`.
+        """
         if sites not in ("double", "all"):
             raise ValueError(f"sites: got {sites!r}; expected 'double' (after MM-attention) or 'all'")
         self.model = model
@@ -127,7 +164,7 @@ class SceneAdapter:
             double = not name.startswith("single_")
             if double or sites == "all":
                 kind = DoubleSceneProcessor if double else SingleSceneProcessor
-                processors[name] = kind(name, width, context_width, heads, zero_init)
+                processors[name] = kind(name, width, context_width, heads, zero_init, pair_channels)
         self.processors = {n: p for n, p in processors.items() if isinstance(p, _SceneAttention)}
         model.set_attn_processor(dict(processors))
 

@@ -19,6 +19,7 @@ class AutoencoderConfig:
     image_size: pixels a side.
     pixel_block: pixels folded into channels before the network (1 for FLUX.2's own; 4 makes a CPU-sized one).
     block_channels: widths; each after the first halves the resolution.
+    decoder_channels: the decoding half's widths; None takes the encoding half's. Pictures gain most from its width.
     latent_channels: channels before the 2x2 patchify.
     layers_per_block, norm_groups, attention: as in `AutoencoderKLFlux2`.
     """
@@ -26,6 +27,7 @@ class AutoencoderConfig:
     image_size: int = 128
     pixel_block: int = 4
     block_channels: tuple[int, ...] = (96, 160)
+    decoder_channels: tuple[int, ...] | None = None
     latent_channels: int = 16
     layers_per_block: int = 1
     norm_groups: int = 16
@@ -58,6 +60,7 @@ class Autoencoder(nn.Module):
             down_block_types=("DownEncoderBlock2D",) * depth,
             up_block_types=("UpDecoderBlock2D",) * depth,
             block_out_channels=tuple(config.block_channels),
+            decoder_block_out_channels=tuple(config.decoder_channels) if config.decoder_channels else None,
             layers_per_block=config.layers_per_block,
             latent_channels=config.latent_channels,
             norm_num_groups=config.norm_groups,
@@ -90,6 +93,11 @@ class Autoencoder(nn.Module):
         """The inverse of `encode`, up to what the network loses."""
         mean, std = self._statistics()
         return self.decode_raw(F.pixel_shuffle(tokens * std + mean, 2))
+
+    def add_noise(self, latents: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        """Raw latents with `noise` (of their shape, in standard deviations of the whitening statistics) added."""
+        std = self._statistics()[1]
+        return latents + F.pixel_shuffle(F.pixel_unshuffle(noise, 2) * std, 2)
 
     @torch.no_grad()
     def measure_statistics(self, batches) -> None:

@@ -18,6 +18,8 @@ from anchorgen.scene.batch import SceneBatch
 GEOMETRY_CHANNELS = 12  # hit, entry 3, exit 3, depth, log depth, thickness, visible cosine, order
 RAY_CHANNELS = 7  # direction 3, floor point 3, floor hit
 
+PAIR_CHANNELS = 12  # hit, entry 3, closest point 3, depth, log depth, beside, thickness, present
+
 _FAR_M = 1e4
 
 
@@ -48,16 +50,7 @@ def ray_directions(focal: torch.Tensor, size: int) -> torch.Tensor:
 
 def draw_boxes(scene: SceneBatch, size: int, num_nearest: int = 2) -> Drawing:
     """Slab test of every ray against every present box. What absent slots store has no influence, not even as NaN."""
-    direction_BP3 = ray_directions(scene.focal, size)
-    centre_BN3, matrix_BN33, extent_BN3 = present_boxes(scene)
-    origin_BN3 = torch.einsum("bnji,bnj->bni", matrix_BN33, -centre_BN3)
-    local_BPN3 = torch.einsum("bnji,bpj->bpni", matrix_BN33, direction_BP3)
-    safe = torch.where(local_BPN3.abs() < 1e-6, torch.full_like(local_BPN3, 1e-6), local_BPN3)
-    first = (-extent_BN3[:, None] / 2 - origin_BN3[:, None]) / safe
-    second = (extent_BN3[:, None] / 2 - origin_BN3[:, None]) / safe
-    enter_BPN = torch.minimum(first, second).amax(-1)
-    leave_BPN = torch.maximum(first, second).amin(-1)
-    hit_BPN = (enter_BPN < leave_BPN) & (leave_BPN > 0) & scene.presence[:, None]
+    direction_BP3, origin_BN3, local_BPN3, extent_BN3, enter_BPN, leave_BPN, hit_BPN = _slabs(scene, size)
     order = torch.where(hit_BPN, enter_BPN.clamp(min=0), torch.full_like(enter_BPN, _FAR_M))
     if (missing := num_nearest - order.shape[-1]) > 0:  # fewer slots than boxes kept on a ray
         order = F.pad(order, (0, missing), value=_FAR_M)
@@ -69,6 +62,35 @@ def draw_boxes(scene: SceneBatch, size: int, num_nearest: int = 2) -> Drawing:
     rays, floor_distance = _floor(scene, direction_BP3)
     nearest = torch.where(hit[..., 0], distance[..., 0], floor_distance)
     return Drawing(slot, hit, geometry, rays, direction_BP3 * nearest[..., None])
+
+
+def pair_rays_with_boxes(scene: SceneBatch, size: int) -> torch.Tensor:
+    """`[B, P, N, PAIR_CHANNELS]`: how every ray meets or passes every box, in the box's own frame; absent boxes are 0."""
+    _, origin_BN3, local_BPN3, extent_BN3, enter_BPN, leave_BPN, hit_BPN = _slabs(scene, size)
+    origin, extent = origin_BN3[:, None], extent_BN3[:, None]
+    depth = torch.where(hit_BPN, enter_BPN, origin.norm(dim=-1)).clamp(0.05, 20)
+    entry = ((origin + depth[..., None] * local_BPN3) / extent * 2).clamp(-1, 1) * hit_BPN[..., None]
+    closest = origin - (origin * local_BPN3).sum(-1, keepdim=True) * local_BPN3
+    beside = closest.norm(dim=-1).clamp(max=4)
+    thickness = (leave_BPN - enter_BPN).clamp(0, 3) * hit_BPN
+    scalars = torch.stack([depth / 4, depth.log(), beside, thickness, torch.ones_like(depth)], -1)
+    pairs = torch.cat([hit_BPN[..., None].float(), entry, (closest / extent * 2).clamp(-3, 3), scalars], -1)
+    return pairs * scene.presence[:, None, :, None]
+
+
+def _slabs(scene: SceneBatch, size: int):
+    """Slab test of all rays: directions, box-frame origins and directions, sizes, where each enters and leaves, hits."""
+    direction_BP3 = ray_directions(scene.focal, size)
+    centre_BN3, matrix_BN33, extent_BN3 = present_boxes(scene)
+    origin_BN3 = torch.einsum("bnji,bnj->bni", matrix_BN33, -centre_BN3)
+    local_BPN3 = torch.einsum("bnji,bpj->bpni", matrix_BN33, direction_BP3)
+    safe = torch.where(local_BPN3.abs() < 1e-6, torch.full_like(local_BPN3, 1e-6), local_BPN3)
+    first = (-extent_BN3[:, None] / 2 - origin_BN3[:, None]) / safe
+    second = (extent_BN3[:, None] / 2 - origin_BN3[:, None]) / safe
+    enter_BPN = torch.minimum(first, second).amax(-1)
+    leave_BPN = torch.maximum(first, second).amin(-1)
+    hit_BPN = (enter_BPN < leave_BPN) & (leave_BPN > 0) & scene.presence[:, None]
+    return direction_BP3, origin_BN3, local_BPN3, extent_BN3, enter_BPN, leave_BPN, hit_BPN
 
 
 def present_boxes(scene: SceneBatch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

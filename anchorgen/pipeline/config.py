@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from anchorgen.decode.autoencoder import AutoencoderConfig
-from anchorgen.decode.decoder import DecoderConfig
+from anchorgen.decode.velocity import DecoderConfig
 from anchorgen.json_values import tuples
 
 FORMAT_VERSION = 1

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from anchorgen.decode.autoencoder import Autoencoder
-from anchorgen.decode.decoder import Flux2SceneDecoder, SceneVelocity
+from anchorgen.decode.decoder import FlowSceneDecoder, velocity_network
 from anchorgen.encode.background import outside_patches
 from anchorgen.encode.bundled import BundledEncoder
 from anchorgen.encode.images import to_picture
@@ -48,7 +48,7 @@ class AnchorgenPipeline:
         self,
         config: PipelineConfig,
         tokens: TokenNetworks,
-        decoder: Flux2SceneDecoder,
+        decoder: FlowSceneDecoder,
         prior: ScenePrior,
         encoder: BundledEncoder,
     ):
@@ -71,8 +71,8 @@ class AnchorgenPipeline:
     def from_config(config: PipelineConfig) -> AnchorgenPipeline:
         """A pipeline with random weights."""
         d = config.decoder
-        tokens = TokenNetworks(d.num_tokens, d.channels, d.num_background)
-        decoder = Flux2SceneDecoder(Autoencoder(config.autoencoder), SceneVelocity(d))
+        tokens = TokenNetworks(d.num_tokens, d.channels, d.num_background, d.background_patch)
+        decoder = FlowSceneDecoder(Autoencoder(config.autoencoder), velocity_network(d))
         prior = ScenePrior(PriorConfig(**tuples(config.prior)))
         encoder = BundledEncoder.from_config(config.encoder)
         return AnchorgenPipeline(config, tokens, decoder, prior, encoder)
@@ -129,7 +129,7 @@ class AnchorgenPipeline:
         Args:
             options: of `torch.compile`. Its default back end wants a C++ compiler on a CPU.
         """
-        self.decoder.velocity.transformer.compile(**options)
+        self.decoder.velocity.backbone.compile(**options)
         return self
 
     @property

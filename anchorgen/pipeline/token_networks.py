@@ -14,11 +14,11 @@ from anchorgen.encode.pooling import AttentionPooling
 class TokenNetworks(nn.Module):
     """Voxels -> f and picture -> b; their weights are what `latent_space` names."""
 
-    def __init__(self, num_tokens: int, channels: int, num_background: int):
+    def __init__(self, num_tokens: int, channels: int, num_background: int, background_patch: int = 8):
         super().__init__()
         self.sizes = (num_tokens, channels, num_background)
         self.pooling = AttentionPooling(num_tokens=num_tokens, channels=channels)
-        self.background = BackgroundTokens(num_tokens=num_background, channels=channels)
+        self.background = BackgroundTokens(num_background, channels, patch=background_patch)
 
     def fingerprint(self) -> str:
         """A hash of the weights (as stored, in bfloat16) and of K, C, Kb."""

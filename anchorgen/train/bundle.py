@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from anchorgen.data.splits import EXAMPLE_SEED
 from anchorgen.decode.autoencoder import AutoencoderConfig
-from anchorgen.decode.decoder import DecoderConfig
+from anchorgen.decode.velocity import DecoderConfig
 from anchorgen.encode.bundled import EncoderConfig
 from anchorgen.pipeline.config import PipelineConfig
 from anchorgen.pipeline.pipeline import AnchorgenPipeline

@@ -19,12 +19,14 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.checkpoint import checkpoint
 
 from anchorgen.decode.autoencoder import Autoencoder, AutoencoderConfig
-from anchorgen.decode.decoder import DecoderConfig, SceneVelocity
+from anchorgen.decode.decoder import velocity_network
 from anchorgen.decode.flow import add_noise, shift_sigma
+from anchorgen.decode.velocity import DecoderConfig
 from anchorgen.encode.background import BackgroundTokens
 from anchorgen.encode.pooling import AttentionPooling
 from anchorgen.train.auxiliary import CoarsePicture, VoxelColours
 from anchorgen.train.loop import LoopConfig, fit
+from anchorgen.train.run_pipeline import write_settings
 from anchorgen.train.run_record import read_run_records, write_run_record
 from anchorgen.train.scene_latents import load_tokens, room_latents
 from anchorgen.train.tensors import RoomTensors, concatenate, load_rooms
@@ -38,6 +40,7 @@ class DecoderTraining:
     """Attributes:
     data, vae, out: folder of records, `vae.safetensors`, and where the run goes.
     stop: use only the first records.
+    size: pixels a side of the pictures, which are made smaller for small experiments.
     batch_size: rooms a step.
     drop_scene: share of rooms whose scene is dropped, for guidance.
     pure_noise: share of rooms at sigma = 1, where a picture's layout is decided.
@@ -53,6 +56,7 @@ class DecoderTraining:
     vae: Path
     out: Path
     stop: int | None = None
+    size: int = 128
     batch_size: int = 32
     drop_scene: float = 0.1
     pure_noise: float = 0.15
@@ -74,10 +78,10 @@ class SceneLoss(nn.Module):
     def __init__(self, config: DecoderConfig):
         super().__init__()
         self.pooling = AttentionPooling(num_tokens=config.num_tokens, channels=config.channels)
-        self.background = BackgroundTokens(num_tokens=config.num_background, channels=config.channels)
-        self.velocity = SceneVelocity(config)
+        self.background = BackgroundTokens(config.num_background, config.channels, patch=config.background_patch)
+        self.velocity = velocity_network(config)
         self.colours = VoxelColours(config.num_tokens, config.channels)
-        self.thumbnail = CoarsePicture(config.stem_channels) if config.rays else None
+        self.thumbnail = CoarsePicture(config.stem_channels) if config.conditioning == "drawn" else None
 
     def forward(self, rooms: RoomTensors, tokens, noise, sigma, keep, latents=None) -> dict[str, torch.Tensor]:
         """Mean squared errors: of the velocity, of the clean tokens it implies, of colours read back, of a thumbnail.
@@ -134,7 +138,7 @@ def main(argv: list[str] | None = None) -> None:
     config = tyro.cli(DecoderTraining, args=argv)
     autoencoder = Autoencoder(config.autoencoder).eval()
     autoencoder.load_state_dict(load_file(config.vae))
-    rooms = load_rooms(config.data, CATEGORIES, stop=config.stop)
+    rooms = load_rooms(config.data, CATEGORIES, stop=config.stop).resized(config.size)
     rooms = concatenate([rooms, rooms.mirrored()])
     tokens = encode_tokens(autoencoder, rooms)
     torch.manual_seed(config.loop.seed)
@@ -145,9 +149,9 @@ def main(argv: list[str] | None = None) -> None:
         first_part = read_run_records(config.init.parent, (config.init.name,))[config.init.name]
         latents = [x.half() for x in room_latents(load_tokens(config.init / "tokens.safetensors", config.model), rooms)]
     if config.gradient_checkpointing:
-        module.velocity.transformer.enable_gradient_checkpointing(_checkpointed)
+        module.velocity.backbone.enable_gradient_checkpointing(_checkpointed)
     if config.compile:
-        module.velocity.transformer.compile()
+        module.velocity.backbone.compile()
     weights = {"velocity": 1.0, "colour": config.colour_weight, "thumbnail": config.thumbnail_weight}
 
     def make_batch(step: int, generator: torch.Generator):
@@ -176,5 +180,6 @@ def main(argv: list[str] | None = None) -> None:
     facts["latent_space"] = load_tokens(config.out / "tokens.safetensors", config.model).fingerprint()
     if first_part is not None:
         facts["first_part"] = first_part
+    write_settings(config.out, autoencoder=config.autoencoder, decoder=config.model)
     write_run_record(config.out, config.loop, result, ema.velocity, **facts)
     print(f"wrote {config.out}/decoder.safetensors after {result.step} steps, {result.seconds:.0f} s")

@@ -13,7 +13,7 @@ import tyro
 from safetensors.torch import save_file
 from torch import nn
 
-from anchorgen.decode.decoder import DecoderConfig
+from anchorgen.decode.velocity import DecoderConfig
 from anchorgen.encode.bundled import BundledEncoder, EncoderConfig, camera_targets
 from anchorgen.encode.loss import Targets, box_targets, encoder_loss, floor_yaw
 from anchorgen.train.loop import LoopConfig, fit

@@ -9,7 +9,7 @@ import torch
 import tyro
 from safetensors.torch import load_file
 
-from anchorgen.decode.decoder import DecoderConfig
+from anchorgen.decode.velocity import DecoderConfig
 from anchorgen.pipeline.token_networks import TokenNetworks
 from anchorgen.train.latents import LatentSet
 from anchorgen.train.tensors import RoomTensors, concatenate, load_rooms
@@ -49,7 +49,7 @@ def room_latents(tokens: TokenNetworks, rooms: RoomTensors) -> tuple[torch.Tenso
 
 def load_tokens(path: Path, model: DecoderConfig) -> TokenNetworks:
     """The pooling and background networks of a decoder run."""
-    tokens = TokenNetworks(model.num_tokens, model.channels, model.num_background)
+    tokens = TokenNetworks(model.num_tokens, model.channels, model.num_background, model.background_patch)
     # Rounded as they will be stored, so that training sees the very latents that users will have.
     tokens.load_state_dict({k: v.bfloat16().float() for k, v in load_file(path).items()})
     return tokens.eval().requires_grad_(False)

@@ -6,11 +6,12 @@ Shape legend: M records, N slots, V voxels an object, G background patches a sid
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from tqdm.auto import tqdm
 
 from anchorgen.data.records import Record
@@ -60,6 +61,10 @@ class RoomTensors:
         """`[M, 3, H, W]` float32 in [-1, 1]."""
         return self.images.float() / 127.5 - 1
 
+    def resized(self, size: int) -> RoomTensors:
+        """The same rooms with pictures of `size` pixels a side; raises ValueError as `smaller` does."""
+        return replace(self, images=torch.cat([smaller(images, size) for images in self.images.split(256)]))
+
     def scene(self, appearance: torch.Tensor, background: torch.Tensor) -> SceneBatch:
         """The latents of these rooms, once the networks have made f `[M, N, K, C]` and b `[M, Kb, C]`."""
         names = ("translation", "quat_wxyz", "scale", "presence", "focal", "up", "floor")
@@ -83,6 +88,18 @@ class RoomTensors:
                 "outside": self.outside.flip(-1),
             }
         )
+
+
+def smaller(images: torch.Tensor, size: int) -> torch.Tensor:
+    """Pictures `[..., 3, H, H]` uint8 with `size` pixels a side: means over whole pixels.
+
+    Raises:
+        ValueError: `size` does not divide H.
+    """
+    side = images.shape[-1]
+    if size < 1 or side % size:
+        raise ValueError(f"size: got {size}; expected a divisor of the pictures' {side} pixels")
+    return images if side == size else F.avg_pool2d(images.float(), side // size).round().to(torch.uint8)
 
 
 def load_rooms(

@@ -1,4 +1,8 @@
-"""Trains the picture autoencoder: `python -m anchorgen train vae --data DIR --out DIR`."""
+"""Trains the picture autoencoder: `python -m anchorgen train vae --data DIR --out DIR`.
+
+Two runs make the bundled one: one that learns the latents, and one that goes on from it against an adversary
+(`--init`, `--adversarial-weight`), decoding latents with a little noise, as a sampler's are never exact.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +18,10 @@ from tqdm.auto import tqdm
 
 from anchorgen.data.shards import read_records
 from anchorgen.decode.autoencoder import Autoencoder, AutoencoderConfig
+from anchorgen.train.adversary import PatchDiscriminator, adversarial_losses
 from anchorgen.train.loop import LoopConfig, fit
 from anchorgen.train.run_record import write_run_record
+from anchorgen.train.tensors import smaller
 
 
 @dataclass(frozen=True)
@@ -24,9 +30,14 @@ class VaeTraining:
     data: folder of rendered records.
     out: where checkpoints, metrics and `vae.safetensors` go.
     stop: use only the first records.
+    size: pixels a side of the pictures, which are made smaller for small experiments.
     batch_size, crop: pictures a step, and the side of the random crops it sees (the network is convolutional).
     edge_weight: of the L1 between picture gradients, against blur.
     kl_weight: of the KL divergence, a latent value.
+    adversarial_weight: of the generator's hinge loss (`adversary.py`); 0 trains without an adversary. It grows to this
+        over the first 500 steps, while the adversary learns.
+    latent_noise: each picture is decoded from latents with noise of up to this many of their standard deviations
+        (those of `init`) added.
     init: weights to start from.
     decoder_only: keeps the encoder and the statistics of `init`, so that networks trained on its latents stay valid.
     """
@@ -34,10 +45,13 @@ class VaeTraining:
     data: Path
     out: Path
     stop: int | None = None
+    size: int = 128
     batch_size: int = 24
     crop: int = 64
     edge_weight: float = 1.0
     kl_weight: float = 1e-3
+    adversarial_weight: float = 0.0
+    latent_noise: float = 0.0
     init: Path | None = None
     decoder_only: bool = False
     model: AutoencoderConfig = field(default_factory=AutoencoderConfig)
@@ -47,27 +61,40 @@ class VaeTraining:
 
 
 class VaeLoss(nn.Module):
-    """L1 + L1 of gradients + a little KL, in one call so that several processes can share it."""
+    """L1 + L1 of gradients + a little KL, and an adversary if there is one, in one call so that processes can share it."""
 
-    def __init__(self, autoencoder: Autoencoder, edge_weight: float, kl_weight: float):
+    def __init__(self, autoencoder: Autoencoder, config: VaeTraining):
         super().__init__()
-        self.autoencoder, self.edge_weight, self.kl_weight = autoencoder, edge_weight, kl_weight
+        self.autoencoder, self.config = autoencoder, config
+        self.adversary = PatchDiscriminator() if config.adversarial_weight else None
 
-    def forward(self, images: torch.Tensor, noise: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        posterior = self.autoencoder.posterior(images)
+    def forward(self, images: torch.Tensor, noise: torch.Tensor, ramp: float = 1.0) -> dict[str, torch.Tensor]:
+        """Terms of the loss (`loss` is their sum) and the output `[B, 3, H, W]`.
+
+        Args:
+            images: `[B, 3, H, W]` in [-1, 1].
+            noise: `[2, B, C, h, w]`, of the posterior and of the latents.
+            ramp: share of the adversarial weight.
+        """
+        config, posterior = self.config, self.autoencoder.posterior(images)
         mean, logvar = posterior.mean.float(), posterior.logvar.float()
-        output = self.autoencoder.decode_raw(mean + (0.5 * logvar).exp() * noise).float()
+        latents = self.autoencoder.add_noise(mean + (0.5 * logvar).exp() * noise[0], config.latent_noise * noise[1])
+        output = self.autoencoder.decode_raw(latents).float()
         edges = sum(F.l1_loss(output.diff(dim=d), images.diff(dim=d)) for d in (-1, -2))
         kl = 0.5 * (mean.square() + logvar.exp() - 1 - logvar).mean()
-        mse = F.mse_loss(output, images)
-        return F.l1_loss(output, images) + self.edge_weight * edges + self.kl_weight * kl, mse, kl
+        loss = F.l1_loss(output, images) + config.edge_weight * edges + config.kl_weight * kl
+        terms = {"kl": kl}
+        if self.adversary is not None:
+            fools, told_apart = adversarial_losses(self.adversary, output, images)
+            loss = loss + config.adversarial_weight * ramp * fools + told_apart
+            terms |= {"fools": fools, "told_apart": told_apart}
+        return terms | {"loss": loss, "output": output}
 
 
-def load_images(folder: Path, stop: int | None = None) -> torch.Tensor:
-    """`[M, 3, H, W]` uint8."""
-    return torch.stack(
-        [torch.from_numpy(r.image.transpose(2, 0, 1).copy()) for r in tqdm(read_records(folder, stop=stop))]
-    )
+def load_images(folder: Path, stop: int | None, size: int) -> torch.Tensor:
+    """`[M, 3, size, size]` uint8."""
+    records = tqdm(read_records(folder, stop=stop), desc="read")
+    return torch.stack([smaller(torch.from_numpy(r.image.transpose(2, 0, 1).copy()), size) for r in records])
 
 
 def crops(images: torch.Tensor, count: int, size: int, generator: torch.Generator) -> torch.Tensor:
@@ -79,6 +106,14 @@ def crops(images: torch.Tensor, count: int, size: int, generator: torch.Generato
     out = [images[i, :, r : r + size, c : c + size] for i, r, c in zip(index, row, column, strict=True)]
     out = [x.flip(-1) if m else x for x, m in zip(out, mirror, strict=True)]
     return torch.stack(out).float() / 127.5 - 1
+
+
+def likeness(output: torch.Tensor, images: torch.Tensor) -> dict[str, float]:
+    """PSNR, and the output's Laplacian energy as a share of the pictures' own."""
+    laplacian = torch.tensor([[0.0, 1, 0], [1, -4, 1], [0, 1, 0]]).expand(3, 1, 3, 3).to(images.device)
+    ours, theirs = (float(F.conv2d(x, laplacian, groups=3).square().mean()) for x in (output, images))
+    psnr_db = float(-10 * (F.mse_loss(output, images) / 4).log10())
+    return {"psnr_db": psnr_db, "laplacian_ratio": ours / max(theirs, 1e-12)}
 
 
 def freeze_encoder(autoencoder: Autoencoder, init: Path | None) -> None:
@@ -96,24 +131,29 @@ def freeze_encoder(autoencoder: Autoencoder, init: Path | None) -> None:
 
 def main(argv: list[str] | None = None) -> None:
     config = tyro.cli(VaeTraining, args=argv)
-    images = load_images(config.data, config.stop)
+    images = load_images(config.data, config.stop, config.size)
     torch.manual_seed(config.loop.seed)
-    module = VaeLoss(Autoencoder(config.model), config.edge_weight, config.kl_weight)
+    module = VaeLoss(Autoencoder(config.model), config)
     if config.init is not None:
         module.autoencoder.load_state_dict(load_file(config.init))
     if config.decoder_only:
         freeze_encoder(module.autoencoder, config.init)
     module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     side = config.crop // (config.model.downsample // 2)
-    latent_shape = (config.batch_size, config.model.latent_channels, side, side)
+    latent_shape = (2, config.batch_size, config.model.latent_channels, side, side)
 
     def make_batch(step: int, generator: torch.Generator):
-        size = config.crop
-        return crops(images, config.batch_size, size, generator), torch.randn(latent_shape, generator=generator)
+        real, noise = (
+            crops(images, config.batch_size, config.crop, generator),
+            torch.randn(latent_shape, generator=generator),
+        )
+        noise[1] *= torch.rand(config.batch_size, 1, 1, 1, generator=generator)
+        return real, noise, min(1.0, step / 500)
 
     def loss_fn(module, batch, generator):
-        loss, mse, kl = module(*batch)
-        return loss, {"psnr_db": float(-10 * (mse.detach() / 4).log10()), "kl": float(kl.detach())}
+        terms = module(*batch)
+        numbers = {name: float(value.detach()) for name, value in terms.items() if name not in ("loss", "output")}
+        return terms["loss"], numbers | likeness(terms["output"].detach(), batch[0])
 
     result = fit(config.loop, module, make_batch, loss_fn, config.out)
     autoencoder = result.ema.autoencoder.eval()

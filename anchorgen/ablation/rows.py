@@ -1,0 +1,56 @@
+"""What is compared: each row changes one thing of the baseline, at one small equal budget.
+
+The baseline is the bundled decoder made smaller: pictures of 64 px in 8 x 8 tokens, 5.8 M parameters, 40,000 samples
+seen. Every row sees the same rooms and is trained with the same seed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SIZE = 64
+BATCH = 32
+STEPS = 1250  # 40,000 samples
+ROOMS = 8192
+AUTOENCODER = ("--pixel-block", "2", "--image-size", str(SIZE))
+BASELINE = {
+    "width": "192",
+    "num-heads": "3",
+    "num-double": "1",
+    "num-single": "4",
+    "stem-channels": "128",
+    "background-patch": "4",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """Attributes:
+    question: what it answers.
+    says: what it changes.
+    model: settings of `DecoderConfig` that differ from the baseline's.
+    training: settings of `DecoderTraining` that differ.
+    """
+
+    question: str
+    says: str
+    model: tuple[tuple[str, str], ...] = ()
+    training: tuple[tuple[str, str], ...] = ()
+
+
+def _model(question: str, says: str, **model: str) -> Row:
+    return Row(question, says, tuple((key.replace("_", "-"), value) for key, value in model.items()))
+
+
+ROWS = {
+    "baseline": Row("", "boxes drawn along rays, Flux2-shaped, adapter at all blocks, K = 4, pooled voxels"),
+    "paper": _model("conditioning", "scene tokens alone, as in the paper", conditioning="paper"),
+    "rays": _model("conditioning", "rays in each box's frame as bias and value of the adapter", conditioning="rays"),
+    "unet": _model("backbone", "convolutional, equal time a step", backbone="unet", width="128", num_heads="2"),
+    "double": _model("adapter", "after the double block alone", sites="double"),
+    "k1": _model("appearance tokens", "K = 1", num_tokens="1"),
+    "k2": _model("appearance tokens", "K = 2", num_tokens="2"),
+    "k8": _model("appearance tokens", "K = 8", num_tokens="8"),
+    "shift1": _model("times", "not shifted", shift="1"),
+    "shift3": _model("times", "shifted by 3", shift="3"),
+}
