@@ -42,6 +42,12 @@ def _model(question: str, says: str, **model: str) -> Row:
     return Row(question, says, tuple((key.replace("_", "-"), value) for key, value in model.items()))
 
 
+def _training(question: str, says: str, **training: str) -> Row:
+    return Row(
+        question, says, training=tuple((key.replace("__", ".").replace("_", "-"), v) for key, v in training.items())
+    )
+
+
 ROWS = {
     "baseline": Row("", "boxes drawn along rays, Flux2-shaped, adapter at all blocks, K = 4, pooled voxels"),
     "paper": _model("conditioning", "scene tokens alone, as in the paper", conditioning="paper"),
@@ -51,6 +57,7 @@ ROWS = {
     "k1": _model("appearance tokens", "K = 1", num_tokens="1"),
     "k2": _model("appearance tokens", "K = 2", num_tokens="2"),
     "k8": _model("appearance tokens", "K = 8", num_tokens="8"),
+    "muon": _training("optimizer", "Muon for matrices, AdamW for the rest", loop__optimizer="muon"),
     "shift1": _model("times", "not shifted", shift="1"),
     "shift3": _model("times", "shifted by 3", shift="3"),
 }

@@ -55,6 +55,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from anchorgen.train.checkpoint import LoopState, load_checkpoint, save_checkpoint
 from anchorgen.train.metrics_log import MetricsLog
+from anchorgen.train.optimizers import OptimizerName, make_optimizer
 
 Module = TypeVar("Module", bound=nn.Module)
 MakeBatch = Callable[[int, torch.Generator], Any]
@@ -70,7 +71,8 @@ class LoopConfig:
         steps: optimizer steps of the whole schedule.
         max_seconds: ends this call early, with a checkpoint; None runs to the end.
         learning_rate: its peak, reached after `warmup_steps`; a cosine takes it to `final_lr_ratio` times that.
-        weight_decay: AdamW's, on parameters of two or more dimensions.
+        weight_decay: on parameters of two or more dimensions.
+        optimizer: "adamw", or "muon" (`optimizers.py`).
         ema_decay: of the averaged weights, lower in the first steps: min(ema_decay, (1 + n) / (10 + n)).
         evaluate_every: steps between calls of `evaluate`; 0 never.
         max_bad_steps: steps with a loss or gradient that is not finite that are skipped before giving up.
@@ -84,6 +86,7 @@ class LoopConfig:
     warmup_steps: int = 200
     final_lr_ratio: float = 0.02
     weight_decay: float = 0.01
+    optimizer: OptimizerName = "adamw"
     betas: tuple[float, float] = (0.9, 0.99)
     max_grad_norm: float = 1.0
     ema_decay: float = 0.999
@@ -126,9 +129,9 @@ def fit(
     out_dir, begun = Path(out_dir), time.monotonic()
     accelerator = _accelerator(config, out_dir)
     ema = AveragedModel(module.to(accelerator.device), multi_avg_fn=_ema_update(config.ema_decay))
-    optimizer = torch.optim.AdamW(_parameter_groups(module, config.weight_decay), betas=config.betas)
+    optimizer = make_optimizer(module, config.optimizer, config.weight_decay, config.betas)
     state = load_checkpoint(config, module, ema, optimizer, out_dir) if config.resume else LoopState()
-    model, optimizer = accelerator.prepare(module, optimizer)
+    model = accelerator.prepare(module)
     log = MetricsLog(out_dir / "metrics.csv", keep_until=state.step) if accelerator.is_main_process else None
     before, rank, stopped = state.seconds, accelerator.process_index, False
     with ThreadPoolExecutor(1) as pool:
@@ -181,15 +184,6 @@ def _accelerator(config: LoopConfig, out_dir: Path) -> Accelerator:
     if trackers:
         accelerator.init_trackers("tensorboard")
     return accelerator
-
-
-def _parameter_groups(module: nn.Module, weight_decay: float) -> list[dict]:
-    trained = [p for p in module.parameters() if p.requires_grad]
-    if not trained:
-        raise ValueError("the module has no parameter with requires_grad=True; nothing would be trained")
-    decayed, rest = [p for p in trained if p.ndim >= 2], [p for p in trained if p.ndim < 2]
-    groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": rest, "weight_decay": 0.0}]
-    return [group for group in groups if group["params"]]
 
 
 def _ema_update(decay: float) -> Callable:

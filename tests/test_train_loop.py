@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import csv
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,6 +19,7 @@ from anchorgen.train.loop import LoopConfig, fit, learning_rate_at
 
 DATA = torch.randn(256, 4, generator=torch.Generator().manual_seed(0))
 CONFIG = LoopConfig(steps=30, log_every=3, checkpoint_every=5, warmup_steps=5, learning_rate=1e-2)
+LONG = replace(CONFIG, steps=80, log_every=1, checkpoint_every=10)
 
 
 class _Killed(Exception):
@@ -21,7 +28,8 @@ class _Killed(Exception):
 
 def _module() -> nn.Module:
     torch.manual_seed(7)
-    return nn.Sequential(nn.Linear(4, 16), nn.Dropout(0.2), nn.SiLU(), nn.Linear(16, 1))
+    hidden = nn.Linear(128, 128)
+    return nn.Sequential(nn.Linear(4, 128), nn.Dropout(0.2), nn.SiLU(), hidden, nn.SiLU(), nn.Linear(128, 1))
 
 
 def _batch(step: int, generator: torch.Generator) -> dict:
@@ -40,8 +48,10 @@ def _rows(path) -> list[dict]:
         return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
 
 
-def test_a_killed_run_goes_on_exactly(tmp_path):
-    whole = fit(CONFIG, _module(), _batch, _loss, tmp_path / "whole")
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_a_stopped_run_goes_on_exactly(tmp_path, optimizer):
+    config = replace(CONFIG, optimizer=optimizer)
+    whole = fit(config, _module(), _batch, _loss, tmp_path / "whole")
 
     calls = 0
 
@@ -53,9 +63,9 @@ def test_a_killed_run_goes_on_exactly(tmp_path):
         return _loss(module, batch, generator)
 
     with pytest.raises(_Killed):
-        fit(CONFIG, _module(), _batch, dying, tmp_path / "cut")
+        fit(config, _module(), _batch, dying, tmp_path / "cut")
     torch.manual_seed(99)
-    again = fit(CONFIG, _module(), _batch, _loss, tmp_path / "cut")
+    again = fit(config, _module(), _batch, _loss, tmp_path / "cut")
     assert _rows(tmp_path / "cut") == _rows(tmp_path / "whole")
     for name, value in whole.ema.state_dict().items():
         assert torch.equal(value, again.ema.state_dict()[name])
@@ -63,6 +73,31 @@ def test_a_killed_run_goes_on_exactly(tmp_path):
     saved = load_file(tmp_path / "cut" / "ema.safetensors")
     assert torch.equal(saved["0.weight"], whole.ema.state_dict()["0.weight"])
     assert [p.name for p in (tmp_path / "cut").glob("step-*")] == ["step-00000030"]
+
+
+def _killed_at(step: int, out: str) -> None:
+    """Trains until the process kills itself as `kill -9` would, in the middle of a step."""
+
+    def loss(module, batch, generator):
+        if torch.equal(batch["step"], torch.tensor(step)):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return _loss(module, batch, generator)
+
+    def batch(at, generator):
+        return _batch(at, generator) | {"step": torch.tensor(at)}
+
+    fit(LONG, _module(), batch, loss, out)
+
+
+def test_after_kill_9_fifty_losses_are_the_same(tmp_path):
+    code = f"import test_train_loop as t; t._killed_at(33, {str(tmp_path / 'cut')!r})"
+    killed = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parent, capture_output=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert not (tmp_path / "cut" / "step-00000080").exists()
+    fit(LONG, _module(), _batch, _loss, tmp_path / "whole")
+    fit(LONG, _module(), _batch, _loss, tmp_path / "cut")
+    cut, whole = _rows(tmp_path / "cut"), _rows(tmp_path / "whole")
+    assert len(whole) == 80 and cut[30:] == whole[30:] and cut == whole
 
 
 def test_loss_falls(tmp_path):
