@@ -26,6 +26,7 @@ from anchorgen.encode.background import BackgroundTokens
 from anchorgen.encode.pooling import AttentionPooling
 from anchorgen.train.auxiliary import CoarsePicture, VoxelColours
 from anchorgen.train.loop import LoopConfig, fit
+from anchorgen.train.relight import relight
 from anchorgen.train.run_pipeline import write_settings
 from anchorgen.train.run_record import read_run_records, write_run_record
 from anchorgen.train.scene_latents import load_tokens, room_latents
@@ -45,6 +46,7 @@ class DecoderTraining:
     drop_scene: share of rooms whose scene is dropped, for guidance.
     pure_noise: share of rooms at sigma = 1, where a picture's layout is decided.
     colour_weight, thumbnail_weight: of the auxiliary errors (`auxiliary.py`).
+    relight: how much the light on the pictures that b is taken from varies (`relight.py`).
     init: folder of a finished run to go on from. Its pooling and background networks are kept as they are, so that
         what is trained on their latents stays valid.
     compile: compiles the transformer (a minute at the start, then a seventh less time a step on two CPU cores). Needs a C++ compiler.
@@ -62,6 +64,7 @@ class DecoderTraining:
     pure_noise: float = 0.15
     colour_weight: float = 5.0
     thumbnail_weight: float = 3.0
+    relight: float = 0.0
     init: Path | None = None
     compile: bool = False
     gradient_checkpointing: bool = False
@@ -75,8 +78,9 @@ class DecoderTraining:
 class SceneLoss(nn.Module):
     """Everything that is trained together, and the flow-matching loss of one batch."""
 
-    def __init__(self, config: DecoderConfig):
+    def __init__(self, config: DecoderConfig, relight: float = 0.0):
         super().__init__()
+        self.relight = relight
         self.pooling = AttentionPooling(num_tokens=config.num_tokens, channels=config.channels)
         self.background = BackgroundTokens(config.num_background, config.channels, patch=config.background_patch)
         self.velocity = velocity_network(config)
@@ -89,7 +93,7 @@ class SceneLoss(nn.Module):
         With `latents` (f, b) given, pooling and background are left alone, and there are no colours to read back.
         """
         voxels = (rooms.coords.float(), rooms.feats.float(), rooms.voxels)
-        appearance, background = latents or (self.pooling(*voxels), self.background(rooms.pictures(), rooms.outside))
+        appearance, background = latents or (self.pooling(*voxels), self._background(rooms))
         context, drawn = self.velocity.context(rooms.scene(appearance, background), keep)
         predicted = self.velocity(add_noise(tokens, noise, sigma), sigma, context, drawn).float()
         error = (predicted - (noise - tokens)).square().mean((1, 2, 3))
@@ -99,6 +103,9 @@ class SceneLoss(nn.Module):
         if self.thumbnail is not None:
             terms["thumbnail"] = self.thumbnail(drawn, rooms.pictures(), keep)
         return terms
+
+    def _background(self, rooms: RoomTensors) -> torch.Tensor:
+        return self.background(relight(rooms.pictures(), self.relight if self.training else 0.0), rooms.outside)
 
     def start_from(self, run: Path) -> None:
         """Averaged weights of a finished run; pooling, background and the colours' head are no longer trained.
@@ -142,7 +149,7 @@ def main(argv: list[str] | None = None) -> None:
     rooms = concatenate([rooms, rooms.mirrored()])
     tokens = encode_tokens(autoencoder, rooms)
     torch.manual_seed(config.loop.seed)
-    module = SceneLoss(config.model)
+    module = SceneLoss(config.model, config.relight)
     latents, first_part = None, None
     if config.init is not None:
         module.start_from(config.init)
