@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-TRAINERS = ("vae", "decoder", "scene_latents", "prior", "encoder", "bundle")
+TRAINERS = ("vae", "decoder", "sampled_tokens", "vae_decoder", "scene_latents", "prior", "encoder", "bundle")
 BENCHMARKS = ("startup", "world", "decoder", "encoder", "editor", "faithful")
 
 

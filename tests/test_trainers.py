@@ -14,6 +14,7 @@ from anchorgen.__main__ import main
 from anchorgen.data.shards import shard_path, write_shard
 from anchorgen.pipeline.pipeline import AnchorgenPipeline
 from anchorgen.train.render_data import render_record
+from anchorgen.train.vae_decoder import token_crops
 
 SHORT = ["--loop.steps", "2", "--loop.log-every", "1", "--loop.mixed-precision", "no"]
 
@@ -29,7 +30,9 @@ def rooms(tmp_path_factory):
 def runs(rooms, tmp_path_factory):
     """A folder of runs as `train bundle` wants it; the decoder in its two parts."""
     out, data = tmp_path_factory.mktemp("runs"), ["--data", str(rooms)]
-    main(["train", "vae", *data, "--out", f"{out}/vae", "--batch-size", "2", *SHORT])
+    main(["train", "vae", *data, "--out", f"{out}/vae-1", "--batch-size", "2", *SHORT])
+    against = ["--init", f"{out}/vae-1", "--adversarial-weight", "0.02", "--latent-noise", "0.2"]
+    main(["train", "vae", *data, "--out", f"{out}/vae", "--batch-size", "2", *against, *SHORT])
     decoder = ["train", "decoder", *data, "--vae", f"{out}/vae/vae.safetensors", "--batch-size", "2"]
     main([*decoder, "--out", f"{out}/decoder-1", *SHORT])
     main([*decoder, "--out", f"{out}/decoder", "--init", f"{out}/decoder-1", *SHORT])
@@ -66,6 +69,32 @@ def test_going_on_keeps_the_latents_and_trains_the_rest(runs):
     assert all(torch.equal(first[name], second[name]) for name in first)
     before, after = (load_file(runs / name / "decoder.safetensors") for name in ("decoder-1", "decoder"))
     assert any(not torch.equal(before[name], after[name]) for name in before)
+
+
+def test_the_decoding_half_learns_sampled_tokens_and_the_encoder_stays(rooms, runs, tmp_path):
+    data, run = ["--data", str(rooms)], ["--run", f"{runs}/decoder", "--vae", f"{runs}/vae"]
+    main(["train", "sampled_tokens", *data, *run, "--out", str(tmp_path / "tokens.safetensors")])
+    sampled = load_file(tmp_path / "tokens.safetensors")["tokens"]
+    assert sampled.shape == (4, 2, 64, 8, 8)
+    assert not torch.equal(sampled[:, 0], sampled[:, 1])
+    command = ["--vae", f"{runs}/vae", "--sampled", str(tmp_path / "tokens.safetensors"), "--batch-size", "4"]
+    main(["train", "vae_decoder", *data, *command, "--out", str(tmp_path / "vae"), *SHORT])
+    before, after = (load_file(folder / "vae.safetensors") for folder in (runs / "vae", tmp_path / "vae"))
+    changed = {name.split(".")[1] for name in before if not torch.equal(before[name], after[name])}
+    assert "decoder" in changed and changed <= {"decoder", "post_quant_conv"}
+    with pytest.raises(ValueError, match="tokens of 4 rooms; expected 2"):
+        main(["train", "vae_decoder", *data, *command, "--stop", "2", "--out", str(tmp_path / "other"), *SHORT])
+
+
+def test_crops_of_tokens_and_pictures_show_the_same_place():
+    at = torch.arange(8.0)
+    tokens = torch.stack([at.view(8, 1).expand(8, 8), at.expand(8, 8)])[None, None].expand(3, 2, -1, -1, -1)
+    images = tokens[:, 0].repeat_interleave(4, -1).repeat_interleave(4, -2)
+    images = torch.cat([images, images[:, :1]], 1).to(torch.uint8)
+    small, large = token_crops(images, tokens, 16, 3, torch.Generator().manual_seed(0))
+    assert small.shape == (16, 2, 3, 3) and large.shape == (16, 3, 12, 12)
+    assert torch.allclose((large[:, :2, ::4, ::4] + 1) * 127.5, small, atol=1e-4)
+    assert len({tuple(x.flatten().tolist()) for x in small}) > 3
 
 
 def test_a_stopped_decoder_run_goes_on_exactly(rooms, runs, tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,11 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from anchorgen.data.splits import EXAMPLE_SEED
-from anchorgen.decode.autoencoder import AutoencoderConfig
-from anchorgen.decode.velocity import DecoderConfig
 from anchorgen.encode.bundled import EncoderConfig
 from anchorgen.pipeline.config import PipelineConfig
 from anchorgen.pipeline.pipeline import AnchorgenPipeline
 from anchorgen.prior import PriorConfig, ScenePrior
+from anchorgen.train.run_pipeline import read_settings
 from anchorgen.train.run_record import read_run_records
 from anchorgen.world.catalogue import CATEGORIES
 from anchorgen.world.checks import impossibilities
@@ -46,22 +45,22 @@ class Bundle:
     steps: int = 4
     draft_steps: int = 1
     guidance: float = 1.5
-    autoencoder: AutoencoderConfig = field(default_factory=AutoencoderConfig)
-    decoder: DecoderConfig = field(default_factory=DecoderConfig)
 
 
 def assemble(config: Bundle) -> AnchorgenPipeline:
     """The pipeline of the runs' weights."""
     prior = ScenePrior.load(config.runs / "prior" / "prior.safetensors")
     encoder = json.loads((config.runs / "encoder" / "encoder.json").read_text())
+    autoencoder, decoder = read_settings(config.runs / "decoder")
     settings = PipelineConfig(
         name=config.out.name,
         categories=CATEGORIES,
         steps=config.steps,
         draft_steps=config.draft_steps,
         guidance=config.guidance,
-        autoencoder=config.autoencoder,
-        decoder=config.decoder,
+        autoencoder=autoencoder,
+        decoder=decoder,
+        background_patch=decoder.background_patch,
         prior=_plain(prior.config),
         encoder=encoder,
     )

@@ -28,7 +28,7 @@ from anchorgen.train.auxiliary import CoarsePicture, VoxelColours
 from anchorgen.train.loop import LoopConfig, fit
 from anchorgen.train.relight import relight
 from anchorgen.train.run_pipeline import write_settings
-from anchorgen.train.run_record import read_run_records, write_run_record
+from anchorgen.train.run_record import first_part, write_run_record
 from anchorgen.train.scene_latents import load_tokens, room_latents
 from anchorgen.train.tensors import RoomTensors, concatenate, load_rooms
 from anchorgen.world.catalogue import CATEGORIES
@@ -150,10 +150,9 @@ def main(argv: list[str] | None = None) -> None:
     tokens = encode_tokens(autoencoder, rooms)
     torch.manual_seed(config.loop.seed)
     module = SceneLoss(config.model, config.relight)
-    latents, first_part = None, None
+    latents = None
     if config.init is not None:
         module.start_from(config.init)
-        first_part = read_run_records(config.init.parent, (config.init.name,))[config.init.name]
         latents = [x.half() for x in room_latents(load_tokens(config.init / "tokens.safetensors", config.model), rooms)]
     if config.gradient_checkpointing:
         module.velocity.backbone.enable_gradient_checkpointing(_checkpointed)
@@ -185,8 +184,7 @@ def main(argv: list[str] | None = None) -> None:
     save_file(both, config.out / "tokens.safetensors")
     facts = {"rooms": len(rooms) // 2, "mirrored": True, "batch_size": config.batch_size}
     facts["latent_space"] = load_tokens(config.out / "tokens.safetensors", config.model).fingerprint()
-    if first_part is not None:
-        facts["first_part"] = first_part
+    facts |= first_part(config.init)
     write_settings(config.out, autoencoder=config.autoencoder, decoder=config.model)
     write_run_record(config.out, config.loop, result, ema.velocity, **facts)
     print(f"wrote {config.out}/decoder.safetensors after {result.step} steps, {result.seconds:.0f} s")

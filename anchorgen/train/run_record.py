@@ -40,6 +40,11 @@ def write_run_record(out: Path, loop: LoopConfig, result: FitResult, module: nn.
     (Path(out) / FILE_NAME).write_text(json.dumps(record, indent=1) + "\n")
 
 
+def first_part(run: Path | None) -> dict[str, Any]:
+    """What a run that goes on from another notes of it: `{"first_part": its record}`, or nothing if there is none."""
+    return {} if run is None else {"first_part": read_run_records(run.parent, (run.name,))[run.name]}
+
+
 def read_run_records(runs: Path, names: tuple[str, ...]) -> dict[str, dict[str, Any]]:
     """The record of each run `runs/NAME`.
 

@@ -1,7 +1,7 @@
 """Trains the picture autoencoder: `python -m anchorgen train vae --data DIR --out DIR`.
 
-Two runs make the bundled one: one that learns the latents, and one that goes on from it against an adversary
-(`--init`, `--adversarial-weight`), decoding latents with a little noise, as a sampler's are never exact.
+Three runs make the bundled one: one that learns the latents; one that goes on from it against an adversary (`--init`,
+`--adversarial-weight`), decoding latents with a little noise; and, once there is a decoder, `vae_decoder.py`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from anchorgen.data.shards import read_records
 from anchorgen.decode.autoencoder import Autoencoder, AutoencoderConfig
 from anchorgen.train.adversary import PatchDiscriminator, adversarial_losses
 from anchorgen.train.loop import LoopConfig, fit
-from anchorgen.train.run_record import write_run_record
+from anchorgen.train.run_record import first_part, write_run_record
 from anchorgen.train.tensors import smaller
 
 
@@ -38,8 +38,7 @@ class VaeTraining:
         over the first 500 steps, while the adversary learns.
     latent_noise: each picture is decoded from latents with noise of up to this many of their standard deviations
         (those of `init`) added.
-    init: weights to start from.
-    decoder_only: keeps the encoder and the statistics of `init`, so that networks trained on its latents stay valid.
+    init: folder of a finished run to go on from.
     """
 
     data: Path
@@ -53,7 +52,6 @@ class VaeTraining:
     adversarial_weight: float = 0.0
     latent_noise: float = 0.0
     init: Path | None = None
-    decoder_only: bool = False
     model: AutoencoderConfig = field(default_factory=AutoencoderConfig)
     loop: LoopConfig = field(
         default_factory=lambda: LoopConfig(steps=6000, learning_rate=1.5e-3, mixed_precision="bf16")
@@ -80,15 +78,20 @@ class VaeLoss(nn.Module):
         mean, logvar = posterior.mean.float(), posterior.logvar.float()
         latents = self.autoencoder.add_noise(mean + (0.5 * logvar).exp() * noise[0], config.latent_noise * noise[1])
         output = self.autoencoder.decode_raw(latents).float()
-        edges = sum(F.l1_loss(output.diff(dim=d), images.diff(dim=d)) for d in (-1, -2))
         kl = 0.5 * (mean.square() + logvar.exp() - 1 - logvar).mean()
-        loss = F.l1_loss(output, images) + config.edge_weight * edges + config.kl_weight * kl
+        loss = picture_error(output, images, config.edge_weight) + config.kl_weight * kl
         terms = {"kl": kl}
         if self.adversary is not None:
             fools, told_apart = adversarial_losses(self.adversary, output, images)
             loss = loss + config.adversarial_weight * ramp * fools + told_apart
             terms |= {"fools": fools, "told_apart": told_apart}
         return terms | {"loss": loss, "output": output}
+
+
+def picture_error(output: torch.Tensor, images: torch.Tensor, edge_weight: float) -> torch.Tensor:
+    """L1 of pictures `[B, 3, H, W]`, and of their gradients."""
+    edges = sum(F.l1_loss(output.diff(dim=d), images.diff(dim=d)) for d in (-1, -2))
+    return F.l1_loss(output, images) + edge_weight * edges
 
 
 def load_images(folder: Path, stop: int | None, size: int) -> torch.Tensor:
@@ -116,37 +119,20 @@ def likeness(output: torch.Tensor, images: torch.Tensor) -> dict[str, float]:
     return {"psnr_db": psnr_db, "laplacian_ratio": ours / max(theirs, 1e-12)}
 
 
-def freeze_encoder(autoencoder: Autoencoder, init: Path | None) -> None:
-    """Leaves only the decoding half to be trained.
-
-    Raises:
-        ValueError: there are no weights to keep.
-    """
-    if init is None:
-        raise ValueError("--decoder-only keeps an encoder that is already trained; name its weights with --init")
-    for part in (autoencoder.vae.encoder, autoencoder.vae.quant_conv):
-        if part is not None:
-            part.requires_grad_(False)
-
-
 def main(argv: list[str] | None = None) -> None:
     config = tyro.cli(VaeTraining, args=argv)
     images = load_images(config.data, config.stop, config.size)
     torch.manual_seed(config.loop.seed)
     module = VaeLoss(Autoencoder(config.model), config)
     if config.init is not None:
-        module.autoencoder.load_state_dict(load_file(config.init))
-    if config.decoder_only:
-        freeze_encoder(module.autoencoder, config.init)
+        module.autoencoder.load_state_dict(load_file(config.init / "vae.safetensors"))
     module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     side = config.crop // (config.model.downsample // 2)
     latent_shape = (2, config.batch_size, config.model.latent_channels, side, side)
 
     def make_batch(step: int, generator: torch.Generator):
-        real, noise = (
-            crops(images, config.batch_size, config.crop, generator),
-            torch.randn(latent_shape, generator=generator),
-        )
+        real = crops(images, config.batch_size, config.crop, generator)
+        noise = torch.randn(latent_shape, generator=generator)
         noise[1] *= torch.rand(config.batch_size, 1, 1, 1, generator=generator)
         return real, noise, min(1.0, step / 500)
 
@@ -157,10 +143,10 @@ def main(argv: list[str] | None = None) -> None:
 
     result = fit(config.loop, module, make_batch, loss_fn, config.out)
     autoencoder = result.ema.autoencoder.eval()
-    if not config.decoder_only:
-        chunks = [images[i : i + 64].float() / 127.5 - 1 for i in range(0, min(len(images), 1024), 64)]
-        autoencoder.measure_statistics(chunks)
+    chunks = [images[i : i + 64].float() / 127.5 - 1 for i in range(0, min(len(images), 1024), 64)]
+    autoencoder.measure_statistics(chunks)
     save_file({k: v.contiguous() for k, v in autoencoder.state_dict().items()}, config.out / "vae.safetensors")
     facts = {"rooms": len(images), "mirrored": True, "batch_size": config.batch_size, "crop_px": config.crop}
+    facts |= first_part(config.init)
     write_run_record(config.out, config.loop, result, autoencoder, **facts)
     print(f"wrote {config.out / 'vae.safetensors'} after {result.step} steps, {result.seconds:.0f} s")
