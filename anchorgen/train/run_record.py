@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import platform
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from anchorgen.train.loop import FitResult, LoopConfig
 
 FILE_NAME = "run.json"
+METRICS = "metrics.csv"
+_POINTS = 40
+_NOT_CURVES = ("step", "seconds", "bad_steps", "grad_norm", "learning_rate")
 
 
 def write_run_record(out: Path, loop: LoopConfig, result: FitResult, module: nn.Module, **facts: Any) -> None:
-    """Writes `run.json`: steps, seconds, seed, settings, machine and parameters, with `facts` (rooms, batch size, ...).
+    """Writes `run.json`: steps, seconds, seed, settings, machine, parameters and curve, with `facts` (rooms, batch size, ...).
 
     Args:
         out: folder of the run.
@@ -36,8 +41,20 @@ def write_run_record(out: Path, loop: LoopConfig, result: FitResult, module: nn.
         "learning_rate": loop.learning_rate,
         "mixed_precision": loop.mixed_precision,
         "machine": machine(),
+        "curve": curve(out / METRICS),
     }
     (Path(out) / FILE_NAME).write_text(json.dumps(record, indent=1) + "\n")
+
+
+def curve(metrics: Path, points: int = _POINTS) -> dict[str, list[float]]:
+    """What was logged while training, as means over as many stretches of steps; `step` is the last of each."""
+    with open(metrics, newline="") as file:
+        rows = list(csv.DictReader(file))
+    names = [name for name in rows[0] if name not in _NOT_CURVES and not name.startswith("eval/")] if rows else []
+    table = np.array([[float(row[name] or "nan") for name in ("step", *names)] for row in rows])
+    parts = np.array_split(table, min(points, len(table))) if rows else []
+    means = {name: [float(f"{part[:, k].mean():.4g}") for part in parts] for k, name in enumerate(names, 1)}
+    return {"step": [int(part[-1, 0]) for part in parts], **means}
 
 
 def first_part(run: Path | None) -> dict[str, Any]:
