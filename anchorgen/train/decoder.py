@@ -87,19 +87,19 @@ class SceneLoss(nn.Module):
         self.colours = VoxelColours(config.num_tokens, config.channels)
         self.thumbnail = CoarsePicture(config.stem_channels) if config.conditioning == "drawn" else None
 
-    def forward(self, rooms: RoomTensors, tokens, noise, sigma, keep, latents=None) -> dict[str, torch.Tensor]:
+    def forward(self, rooms: RoomTensors, tokens, noise, sigma, keep, appearance=None) -> dict[str, torch.Tensor]:
         """Mean squared errors: of the velocity, of the clean tokens it implies, of colours read back, of a thumbnail.
 
-        With `latents` (f, b) given, pooling and background are left alone, and there are no colours to read back.
+        With `appearance` (f) given, the pooling is left alone, and there are no colours to read back.
         """
         voxels = (rooms.coords.float(), rooms.feats.float(), rooms.voxels)
-        appearance, background = latents or (self.pooling(*voxels), self._background(rooms))
-        context, drawn = self.velocity.context(rooms.scene(appearance, background), keep)
+        pooled = self.pooling(*voxels) if appearance is None else appearance
+        context, drawn = self.velocity.context(rooms.scene(pooled, self._background(rooms)), keep)
         predicted = self.velocity(add_noise(tokens, noise, sigma), sigma, context, drawn).float()
         error = (predicted - (noise - tokens)).square().mean((1, 2, 3))
         terms = {"velocity": error.mean(), "clean": (error * sigma.square()).mean()}
-        if latents is None:
-            terms["colour"] = self.colours(appearance, *voxels)
+        if appearance is None:
+            terms["colour"] = self.colours(pooled, *voxels)
         if self.thumbnail is not None:
             terms["thumbnail"] = self.thumbnail(drawn, rooms.pictures(), keep)
         return terms
@@ -150,10 +150,10 @@ def main(argv: list[str] | None = None) -> None:
     tokens = encode_tokens(autoencoder, rooms)
     torch.manual_seed(config.loop.seed)
     module = SceneLoss(config.model, config.relight)
-    latents = None
+    appearance = None
     if config.init is not None:
         module.start_from(config.init)
-        latents = [x.half() for x in room_latents(load_tokens(config.init / "tokens.safetensors", config.model), rooms)]
+        appearance = room_latents(load_tokens(config.init / "tokens.safetensors", config.model), rooms)[0].half()
     if config.gradient_checkpointing:
         module.velocity.backbone.enable_gradient_checkpointing(_checkpointed)
     if config.compile:
@@ -167,7 +167,7 @@ def main(argv: list[str] | None = None) -> None:
         sigma = shift_sigma(torch.randn(len(index), generator=generator).sigmoid(), config.model.shift)
         sigma = torch.where(torch.rand(len(index), generator=generator) < config.pure_noise, 1.0, sigma)
         keep = torch.rand(len(index), generator=generator) >= config.drop_scene
-        known = None if latents is None else tuple(x[index].float() for x in latents)
+        known = None if appearance is None else appearance[index].float()
         return {"args": (rooms[index], clean, noise, sigma, keep, known), "keys": index.tolist()}
 
     def loss_fn(module, batch, generator):
