@@ -48,7 +48,7 @@ class VaeTraining:
     batch_size: int = 24
     crop: int = 64
     edge_weight: float = 1.0
-    kl_weight: float = 1e-3
+    kl_weight: float = 1e-5
     adversarial_weight: float = 0.0
     latent_noise: float = 0.0
     init: Path | None = None
