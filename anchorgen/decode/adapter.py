@@ -132,6 +132,15 @@ class SingleSceneProcessor(_SceneAttention):
         return image if num_text == 0 else torch.cat([out[:, :num_text], image], 1)
 
 
+class UnawareSingleProcessor(Flux2ParallelSelfAttnProcessor):
+    """diffusers' own, for single blocks without an adapter: told of a scene it would warn at every step."""
+
+    def __call__(
+        self, attn, hidden_states, attention_mask=None, image_rotary_emb=None, scene: SceneContext | None = None
+    ):
+        return super().__call__(attn, hidden_states, attention_mask, image_rotary_emb)
+
+
 class SceneAdapter:
     """Installs scene processors into a transformer and reads, saves and restores only their weights."""
 
@@ -143,7 +152,7 @@ class SceneAdapter:
         zero_init: bool = True,
         pair_channels: int = 0,
     ):
-        """Installs the processors; blocks without an adapter keep diffusers' stock ones.
+        """Installs the processors; blocks without an adapter go on as diffusers has them.
 
         Args:
             model: the backbone, changed in place.
@@ -165,6 +174,8 @@ class SceneAdapter:
             if double or sites == "all":
                 kind = DoubleSceneProcessor if double else SingleSceneProcessor
                 processors[name] = kind(name, width, context_width, heads, zero_init, pair_channels)
+            else:
+                processors[name] = UnawareSingleProcessor()
         self.processors = {n: p for n, p in processors.items() if isinstance(p, _SceneAttention)}
         model.set_attn_processor(dict(processors))
 

@@ -33,7 +33,7 @@ class UNetVelocity(SceneConditioning):
             up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
             block_out_channels=(config.width, config.width * 3 // 2),
             layers_per_block=1,
-            norm_num_groups=16,
+            norm_num_groups=8,
             cross_attention_dim=config.width,
             attention_head_dim=config.num_heads,  # diffusers takes the number of heads by this name
         )
