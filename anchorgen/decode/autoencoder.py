@@ -10,7 +10,10 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKLFlux2
+from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from torch import nn
+
+_CERTAIN = -5.0  # logarithm of the variance, of latents with variance 1
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,8 @@ class AutoencoderConfig:
     decoder_channels: the decoding half's widths; None takes the encoding half's. Pictures gain most from its width.
     latent_channels: channels before the 2x2 patchify.
     layers_per_block, norm_groups, attention: as in `AutoencoderKLFlux2`.
+    shortcut: adds linear maps beside both halves, block of pixels <-> latent (the learned kind of Chen et al. 2024, DC-AE).
+        They begin as the pictures' principal components, so that the network learns only what these miss.
     """
 
     image_size: int = 128
@@ -32,6 +37,7 @@ class AutoencoderConfig:
     layers_per_block: int = 1
     norm_groups: int = 16
     attention: bool = False
+    shortcut: bool = False
 
     @property
     def downsample(self) -> int:
@@ -68,6 +74,9 @@ class Autoencoder(nn.Module):
             mid_block_add_attention=config.attention,
         )
         self.vae.bn.eval()
+        side = config.downsample // 2
+        self.linear_in = nn.Conv2d(3, config.latent_channels, side, stride=side) if config.shortcut else None
+        self.linear_out = nn.ConvTranspose2d(config.latent_channels, 3, side, stride=side) if config.shortcut else None
 
     def train(self, mode: bool = True) -> Autoencoder:
         """The batch-norm statistics are measured once (`measure_statistics`), never by training steps."""
@@ -77,11 +86,16 @@ class Autoencoder(nn.Module):
 
     def posterior(self, images: torch.Tensor):
         """The diagonal Gaussian of the raw latents, before patchify and whitening."""
-        return self.vae.encode(F.pixel_unshuffle(images, self.config.pixel_block), return_dict=False)[0]
+        found = self.vae.encode(F.pixel_unshuffle(images, self.config.pixel_block), return_dict=False)[0]
+        if self.linear_in is None:
+            return found
+        mean, logvar = found.parameters.chunk(2, 1)
+        return DiagonalGaussianDistribution(torch.cat([mean + self.linear_in(images), logvar], 1))
 
     def decode_raw(self, latents: torch.Tensor) -> torch.Tensor:
         """Pictures `[B, 3, H, W]` of raw latents."""
-        return F.pixel_shuffle(self.vae.decode(latents, return_dict=False)[0], self.config.pixel_block)  # type: ignore[arg-type]
+        images = F.pixel_shuffle(self.vae.decode(latents, return_dict=False)[0], self.config.pixel_block)  # type: ignore[arg-type]
+        return images if self.linear_out is None else images + self.linear_out(latents)
 
     def encode(self, images: torch.Tensor) -> torch.Tensor:
         """Whitened tokens: encode -> patchify 2x2 -> (z - mean) / sqrt(var + eps), as FLUX.2 does."""
@@ -98,6 +112,39 @@ class Autoencoder(nn.Module):
         """Raw latents with `noise` (of their shape, in standard deviations of the whitening statistics) added."""
         std = self._statistics()[1]
         return latents + F.pixel_shuffle(F.pixel_unshuffle(noise, 2) * std, 2)
+
+    @torch.no_grad()
+    def start_linear(self, images: torch.Tensor) -> None:
+        """Sets the shortcut to the principal components of the pictures' blocks, and leaves the network nothing to add.
+
+        Args:
+            images: `[M, 3, H, W]` in [-1, 1]; some thousand blocks do.
+
+        Raises:
+            ValueError: there is no shortcut.
+        """
+        if self.linear_in is None or self.linear_out is None:
+            raise ValueError("shortcut: got False; expected True, a network without one has nothing to start")
+        side, channels = self.config.downsample // 2, self.config.latent_channels
+        blocks = F.pixel_unshuffle(images, side).movedim(1, -1).flatten(0, -2)
+        mean = blocks.mean(0)
+        _, values, axes = torch.linalg.svd(blocks - mean, full_matrices=False)
+        std = values[:channels, None] / len(blocks) ** 0.5
+        shape = (channels, 3, side, side)
+        self.linear_in.weight.copy_((axes[:channels] / std).view(shape))
+        self.linear_in.bias.copy_(-(axes[:channels] / std) @ mean)
+        self.linear_out.weight.copy_((axes[:channels] * std).view(shape))
+        self.linear_out.bias.copy_(mean.view(3, -1).mean(1))
+        self._silence()
+
+    def _silence(self) -> None:
+        """The network adds nothing to either shortcut, and says that latents are nearly certain."""
+        nn.init.zeros_(self.vae.decoder.conv_out.weight)
+        nn.init.zeros_(self.vae.decoder.conv_out.bias)
+        last = self.vae.quant_conv or self.vae.encoder.conv_out
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        last.bias[self.config.latent_channels :] = _CERTAIN
 
     @torch.no_grad()
     def measure_statistics(self, batches) -> None:

@@ -23,6 +23,8 @@ from anchorgen.train.loop import LoopConfig, fit
 from anchorgen.train.run_record import first_part, write_run_record
 from anchorgen.train.tensors import smaller
 
+_FIRST = 256  # pictures whose blocks tell the principal components
+
 
 @dataclass(frozen=True)
 class VaeTraining:
@@ -124,6 +126,8 @@ def main(argv: list[str] | None = None) -> None:
     images = load_images(config.data, config.stop, config.size)
     torch.manual_seed(config.loop.seed)
     module = VaeLoss(Autoencoder(config.model), config)
+    if config.init is None and config.model.shortcut:
+        module.autoencoder.start_linear(images[:_FIRST].float() / 127.5 - 1)
     if config.init is not None:
         module.autoencoder.load_state_dict(load_file(config.init / "vae.safetensors"))
     module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
