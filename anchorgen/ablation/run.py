@@ -60,7 +60,7 @@ def train_row(config: Ablation, name: str) -> Path:
     autoencoder, out = config.runs / "vae", config.runs / name
     data = ["--data", str(config.data), "--stop", str(ROOMS), "--size", str(SIZE)]
     if not (autoencoder / "vae.safetensors").is_file():
-        steps = ["--loop.steps", str(config.vae_steps), "--crop", "32"]
+        steps = ["--loop.steps", str(config.vae_steps), "--crop", "32", "--kl-weight", "1e-3"]
         vae.main([*data, "--out", str(autoencoder), *steps, *_options("model", AUTOENCODER)])
     if not (out / "run.json").is_file():
         row = ROWS[name]
