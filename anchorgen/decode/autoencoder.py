@@ -108,6 +108,21 @@ class Autoencoder(nn.Module):
         mean, std = self._statistics()
         return self.decode_raw(F.pixel_shuffle(tokens * std + mean, 2))
 
+    @torch.no_grad()
+    def channel_energy(self, tokens: torch.Tensor, step: float = 0.5) -> torch.Tensor:
+        """`[D]`: how much of the picture each token channel moves, as mean squared change for a step in all its tokens.
+
+        Args:
+            tokens: `[B, D, h, w]`, whitened, of some pictures.
+            step: in standard deviations.
+        """
+        before, energy = self.decode(tokens), []
+        for channel in range(tokens.shape[1]):
+            moved = tokens.clone()
+            moved[:, channel] += step
+            energy.append((self.decode(moved) - before).square().mean())
+        return torch.stack(energy)
+
     def add_noise(self, latents: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         """Raw latents with `noise` (of their shape, in standard deviations of the whitening statistics) added."""
         std = self._statistics()[1]

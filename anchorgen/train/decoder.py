@@ -46,6 +46,8 @@ class DecoderTraining:
     drop_scene: share of rooms whose scene is dropped, for guidance.
     pure_noise: share of rooms at sigma = 1, where a picture's layout is decided.
     colour_weight, thumbnail_weight: of the auxiliary errors (`auxiliary.py`).
+    channel_weight: power of the energy that a token channel has in pictures, by which its velocity's error counts; 0
+        weighs all alike, though most of them hold texture that no scene tells of.
     relight: how much the light on the pictures that b is taken from varies (`relight.py`).
     init: folder of a finished run to go on from. Its pooling and background networks are kept as they are, so that
         what is trained on their latents stays valid.
@@ -64,6 +66,7 @@ class DecoderTraining:
     pure_noise: float = 0.15
     colour_weight: float = 5.0
     thumbnail_weight: float = 3.0
+    channel_weight: float = 0.5
     relight: float = 0.0
     init: Path | None = None
     compile: bool = False
@@ -78,9 +81,12 @@ class DecoderTraining:
 class SceneLoss(nn.Module):
     """Everything that is trained together, and the flow-matching loss of one batch."""
 
-    def __init__(self, config: DecoderConfig, relight: float = 0.0):
+    def __init__(self, config: DecoderConfig, relight: float = 0.0, channel_weights: torch.Tensor | None = None):
         super().__init__()
         self.relight = relight
+        weights = torch.ones(config.token_channels) if channel_weights is None else channel_weights
+        self.channel_weights: torch.Tensor
+        self.register_buffer("channel_weights", weights.view(1, -1, 1, 1), persistent=False)
         self.pooling = AttentionPooling(num_tokens=config.num_tokens, channels=config.channels)
         self.background = BackgroundTokens(config.num_background, config.channels, patch=config.background_patch)
         self.velocity = velocity_network(config)
@@ -96,7 +102,7 @@ class SceneLoss(nn.Module):
         pooled = self.pooling(*voxels) if appearance is None else appearance
         context, drawn = self.velocity.context(rooms.scene(pooled, self._background(rooms)), keep)
         predicted = self.velocity(add_noise(tokens, noise, sigma), sigma, context, drawn).float()
-        error = (predicted - (noise - tokens)).square().mean((1, 2, 3))
+        error = (self.channel_weights * (predicted - (noise - tokens)).square()).mean((1, 2, 3))
         terms = {"velocity": error.mean(), "clean": (error * sigma.square()).mean()}
         if appearance is None:
             terms["colour"] = self.colours(pooled, *voxels)
@@ -129,6 +135,14 @@ def encode_tokens(autoencoder: Autoencoder, rooms: RoomTensors, chunk: int = 64)
     return torch.cat(rows)
 
 
+def channel_weights(autoencoder: Autoencoder, tokens: torch.Tensor, power: float) -> torch.Tensor:
+    """`[D]` with mean 1: the energy of each token channel in pictures, to a power; `tokens` `[M, D, h, w]` of pictures."""
+    if not power:
+        return torch.ones(tokens.shape[1])
+    weights = autoencoder.channel_energy(tokens[:16].float()) ** power
+    return weights / weights.mean()
+
+
 def _attention_kernels(tensor: torch.Tensor) -> AbstractContextManager:
     """On a CPU the fused bfloat16 attention has a slow backward pass; plain matrix products are a tenth faster."""
     return sdpa_kernel(SDPBackend.MATH if tensor.device.type == "cpu" else _ALL_KERNELS)
@@ -149,7 +163,7 @@ def main(argv: list[str] | None = None) -> None:
     rooms = concatenate([rooms, rooms.mirrored()])
     tokens = encode_tokens(autoencoder, rooms)
     torch.manual_seed(config.loop.seed)
-    module = SceneLoss(config.model, config.relight)
+    module = SceneLoss(config.model, config.relight, channel_weights(autoencoder, tokens, config.channel_weight))
     appearance = None
     if config.init is not None:
         module.start_from(config.init)
