@@ -13,7 +13,9 @@ from safetensors.torch import load_file
 from anchorgen.__main__ import main
 from anchorgen.data.shards import shard_path, write_shard
 from anchorgen.pipeline.pipeline import AnchorgenPipeline
+from anchorgen.train import decoder
 from anchorgen.train.render_data import render_record
+from anchorgen.train.tensors import RoomTensors
 from anchorgen.train.vae_decoder import token_crops
 
 SHORT = ["--loop.steps", "2", "--loop.log-every", "1", "--loop.mixed-precision", "no"]
@@ -116,3 +118,22 @@ def test_a_run_to_go_on_from_must_be_there(rooms, runs, tmp_path):
     vae = f"{runs}/vae/vae.safetensors"
     with pytest.raises(FileNotFoundError, match="--init wants"):
         main(["train", "decoder", "--data", str(rooms), "--vae", vae, "--out", str(tmp_path), "--init", str(tmp_path)])
+
+
+def test_a_bad_record_is_named_skipped_and_counted(rooms, runs, tmp_path, monkeypatch, capsys):
+    clean = RoomTensors.pictures
+
+    def broken(self):
+        pictures = clean(self)
+        pictures[["room-00000002" in name for name in self.names()]] = float("nan")
+        return pictures
+
+    monkeypatch.setattr(decoder, "encode_tokens", lambda auto, rooms: torch.zeros(len(rooms), 64, 8, 8).half())
+    monkeypatch.setattr(RoomTensors, "pictures", broken)
+    command = ["train", "decoder", "--data", str(rooms), "--vae", f"{runs}/vae/vae.safetensors", "--batch-size", "1"]
+    main([*command, "--out", str(tmp_path), *SHORT, "--loop.steps", "12"])
+    with open(tmp_path / "bad_steps.csv") as file:
+        named = [row[1] for row in csv.reader(file)]
+    assert named and all("room-00000002" in name for name in named)
+    assert json.loads((tmp_path / "run.json").read_text())["bad_steps"] == len(named) < 12
+    assert "room-00000002" in capsys.readouterr().err

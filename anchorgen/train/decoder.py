@@ -182,7 +182,8 @@ def main(argv: list[str] | None = None) -> None:
         sigma = torch.where(torch.rand(len(index), generator=generator) < config.pure_noise, 1.0, sigma)
         keep = torch.rand(len(index), generator=generator) >= config.drop_scene
         known = None if appearance is None else appearance[index].float()
-        return {"args": (rooms[index], clean, noise, sigma, keep, known), "keys": index.tolist()}
+        batch = rooms[index]
+        return {"args": (batch, clean, noise, sigma, keep, known), "keys": batch.names()}
 
     def loss_fn(module, batch, generator):
         with _attention_kernels(batch["args"][1]):

@@ -32,6 +32,7 @@ class RoomTensors:
     coords, feats: `[M, N, V, 3]` and `[M, N, V, 8]` float16, as the pooling takes them; voxels: `[M, N, V]` bool.
     outside: `[M, G, G]` bool, patches outside every object.
     category: `[M, N]` int64, index into `categories`, -1 where absent.
+    key: `[M, 48]` uint8, the record's name in UTF-8, ended by zeros; the last byte is 1 in a mirror image.
     """
 
     images: torch.Tensor
@@ -47,6 +48,7 @@ class RoomTensors:
     voxels: torch.Tensor
     outside: torch.Tensor
     category: torch.Tensor
+    key: torch.Tensor
 
     def __len__(self) -> int:
         return len(self.images)
@@ -60,6 +62,11 @@ class RoomTensors:
     def pictures(self) -> torch.Tensor:
         """`[M, 3, H, W]` float32 in [-1, 1]."""
         return self.images.float() / 127.5 - 1
+
+    def names(self) -> list[str]:
+        """The records, for reports."""
+        rows = [bytes(row.tolist()) for row in self.key.cpu()]
+        return [row[:-1].rstrip(b"\0").decode(errors="ignore") + " (mirrored)" * row[-1] for row in rows]
 
     def resized(self, size: int) -> RoomTensors:
         """The same rooms with pictures of `size` pixels a side; raises ValueError as `smaller` does."""
@@ -75,6 +82,8 @@ class RoomTensors:
         flip = torch.tensor([-1.0, 1.0, 1.0])
         feats = self.feats.clone()
         feats[..., 3] = 1 - feats[..., 3]  # the x component of the normal, stored as (n + 1) / 2
+        key = self.key.clone()
+        key[:, -1] = 1
         return RoomTensors(
             **{f.name: getattr(self, f.name) for f in fields(self)}
             | {
@@ -86,6 +95,7 @@ class RoomTensors:
                 "coords": self.coords * flip.to(self.coords.dtype),
                 "feats": torch.where(self.voxels[..., None], feats, self.feats),
                 "outside": self.outside.flip(-1),
+                "key": key,
             }
         )
 
@@ -152,4 +162,5 @@ def record_tensors(record: Record, categories: tuple[str, ...], num_slots: int, 
         voxels=torch.as_tensor(voxels)[None],
         outside=torch.as_tensor(outside_patches(record.instance, BACKGROUND_PATCH))[None],
         category=category,
+        key=torch.frombuffer(bytearray(record.key.encode()[:47].ljust(48, b"\0")), dtype=torch.uint8)[None],
     )
