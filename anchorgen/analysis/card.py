@@ -23,10 +23,32 @@ _FIGURES = (
     ("decoder", "vae_psnr_db", "the autoencoder alone, an upper limit", "{:.2f} dB", None),
     ("decoder", "recon_ssim", "SSIM", "{:.3f}", None),
     ("decoder", "laplacian_ratio", "Laplacian energy beside the true pictures (1 is as sharp)", "{:.2f}", None),
-    ("decoder", "steer_share", "moves of 0.5 m after which the picture is nearer to the truth", "{:.0%}", None),
-    ("decoder", "edit_gain_db", "what these edits gain inside the influence mask", "{:+.2f} dB", "edit_gain_db_ci95"),
-    ("decoder", "edit_gap_db", "what they lack beside true latents of the edited room", "{:.2f} dB", None),
+    ("decoder", "steer_share", "moves of 0.3 to 0.8 m after which the picture is nearer to the truth", "{:.0%}", None),
+    (
+        "decoder",
+        "edit_gain_db",
+        "what edits gain over doing nothing, inside the influence mask",
+        "{:+.2f} dB",
+        "edit_gain_db_ci95",
+    ),
+    (
+        "decoder",
+        "edit_gap_db",
+        "what they lack beside true latents of the edited room",
+        "{:.2f} dB",
+        "edit_gap_db_ci95",
+    ),
     ("decoder", "collateral_psnr_db", "agreement outside the mask, edited with unedited", "{:.2f} dB", None),
+    (
+        "decoder",
+        "lamp_correlation",
+        "light that goes with a lamp, drawn with true, r",
+        "{:.2f}",
+        "lamp_correlation_ci95",
+    ),
+    ("decoder", "lamp_slope", "how bright it is beside the true (1 is as bright)", "{:.2f}", "lamp_slope_ci95"),
+    ("decoder", "lamp_baseline_correlation", "r of light as 1 / distance², for comparison", "{:.2f}", None),
+    ("decoder", "adapter_overhead", "what the scene adapter adds to a step of its backbone", "{:.0%}", None),
     ("decoder", "draft_seconds", "an edit's draft ({draft_steps} step)", "{:.2f} s", None),
     ("decoder", "final_seconds", "an edit's final picture ({steps} steps)", "{:.2f} s", None),
     ("encoder", "f1_iou25", "objects found (F1 at IoU 0.25)", "{:.2f}", None),
@@ -78,7 +100,8 @@ def figures_table(results: dict[str, dict[str, Any]]) -> str:
         rows.append(f"| {words.format(**figures)} | {value} |")
     commands = ", ".join(f"`{result['command']}`" for result in results.values())
     how = (
-        f"{decoder['rooms']} held-out rooms and {decoder['moves']} moves; the decoder's pictures over "
+        f"{decoder['rooms']} held-out rooms and {decoder['edit_pairs']} edits of {decoder['edit_scenes']} more, of nine "
+        f"kinds; the decoder's pictures over "
         f"{decoder['noise_seeds']} noise seeds, the encoder's over one; ± 95% by room; {results['decoder']['machine']}. Printed by {commands}; whole in `docs/results`."
     )
     return "\n".join([*rows, "", how])
