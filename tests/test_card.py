@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from anchorgen.analysis.card import BEGIN, END, card_text, figures_table, fill_readme, read_results
+from anchorgen.analysis.card import BEGIN, END, card_text, edits_measured, figures_table, fill_readme, read_results
 from anchorgen.analysis.results import weights_sha256
 from anchorgen.pipeline.pretrained import bundled_folder
 
@@ -35,3 +35,24 @@ def test_missing_results_and_markers_are_named(tmp_path):
     with pytest.raises(ValueError, match="markers"):
         fill_readme("no markers", "table")
     assert fill_readme(f"a {BEGIN} old {END} b", "new") == f"a {BEGIN}\n\nnew\n\n{END} b"
+
+
+def test_what_was_not_measured_has_no_row():
+    results = read_results(ROOT / "docs" / "results")
+    decoder = results["decoder"]["figures"]
+    bare = {name: decoder[name] for name in ("rooms", "noise_seeds", "steps", "draft_steps", "moves", "recon_psnr_db")}
+    table = figures_table(results | {"decoder": results["decoder"] | {"figures": bare | {"lamp_slope": None}}})
+    assert f"PSNR | {bare['recon_psnr_db']:.2f} dB |" in table and "±" not in table.split("IoU")[0].split("PSNR")[1]
+    assert "how bright" not in table and "autoencoder" not in table and "100 moves of 0.5 m;" in table
+
+
+def test_edits_of_the_evaluation_set_are_quoted():
+    results = read_results(ROOT / "docs" / "results")
+    new = {"edit_pairs": 897, "edit_scenes": 99, "adapter_overhead": 0.314}
+    new |= {"lamp_correlation": 0.567, "lamp_correlation_ci95": 0.089, "lamp_slope": 0.432, "lamp_slope_ci95": None}
+    figures = results["decoder"]["figures"] | new
+    table = figures_table(results | {"decoder": results["decoder"] | {"figures": figures}})
+    for row in ("drawn with true, r | 0.57 ± 0.09 |", "(1 is as bright) | 0.43 |", "of its backbone | 31% |"):
+        assert row in table
+    assert "897 edits of 99 more, of nine kinds" in table and "0.5 m" not in table
+    assert edits_measured(figures) in table
