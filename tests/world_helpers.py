@@ -8,6 +8,7 @@ from anchorgen.geometry import quat_to_matrix
 from anchorgen.scene import SceneLatent
 from anchorgen.world.boxes import mesh_size
 from anchorgen.world.camera import box_in_camera, world_to_camera
+from anchorgen.world.edits import is_lamp
 from anchorgen.world.rooms import sample_scene
 from anchorgen.world.types import WorldScene
 
@@ -17,6 +18,11 @@ def room_with(*wanted: str, start: int = 0) -> WorldScene:
     return next(
         r for r in map(sample_scene, range(start, start + 200)) if set(wanted) <= {o.category for o in r.objects}
     )
+
+
+def lamps_of(room: WorldScene) -> list[str]:
+    """Ids of all that can be lit ("lamp" does not mean pendants)."""
+    return [spec.id for spec in room.objects if is_lamp(spec)]
 
 
 def latents(room: WorldScene) -> SceneLatent:

@@ -24,12 +24,22 @@ def test_records(count: int) -> list[Record]:
     Raises:
         FileNotFoundError: too few are rendered; the message gives the command.
     """
-    folder = split_folder("test")
-    records = list(read_records(folder, stop=count)) if folder.is_dir() else []
-    if len(records) < count:
+    return list(stream_test_records(count))
+
+
+def stream_test_records(count: int) -> Iterator[Record]:
+    """The first test rooms, one in memory at a time.
+
+    Raises:
+        FileNotFoundError: they end before `count`; the message gives the command.
+    """
+    folder, found = split_folder("test"), 0
+    for record in read_records(folder, stop=count) if folder.is_dir() else ():
+        found += 1
+        yield record
+    if found < count:
         command = f"python -m anchorgen data render --split test --count {count}"
-        raise FileNotFoundError(f"{len(records)} test rooms in {folder}; this needs {count}; render them: {command}")
-    return records
+        raise FileNotFoundError(f"{found} test rooms in {folder}; this needs {count}; render them: {command}")
 
 
 def evaluation_scenes(count: int = NUM_SCENES) -> Iterator[EvaluationScene]:
