@@ -1,4 +1,4 @@
-"""`bench decoder` from end to end on a small random decoder: the figures that DESIGN names are there, and are numbers."""
+"""`bench decoder` from end to end on a small random decoder: the figures that DESIGN names are there, as numbers."""
 
 from __future__ import annotations
 
@@ -10,20 +10,24 @@ import numpy as np
 import pytest
 import torch
 from test_pipeline import tiny_config
+from world_helpers import lamps_of
 
-from anchorgen.analysis import bench_decoder
+from anchorgen.analysis import bench_decoder, leakage
 from anchorgen.analysis.card import _FIGURES
 from anchorgen.analysis.evaluation_choice import EDITS
 from anchorgen.analysis.evaluation_set import FIXTURE, EvaluationScene, evaluation_fixture
 from anchorgen.analysis.results import run_benchmark
 from anchorgen.data.records import Record
 from anchorgen.pipeline import AnchorgenPipeline
+from anchorgen.world.edits import apply_edit
 from anchorgen.world.truth import slot_instances, truth_slots, world_truth
 
 DESIGN_KEYS = {
     "recon_psnr_db", "recon_ssim", "laplacian_ratio", "mean_picture_psnr_db", "edit_gap_db", "edit_gain_db",
-    "collateral_psnr_db", "lamp_correlation", "lamp_slope", "lamp_baseline_correlation", "draft_seconds", "final_seconds", "adapter_overhead",
-    "vae_psnr_db",
+    "collateral_psnr_db", "lamp_correlation", "lamp_slope", "lamp_baseline_correlation", "draft_seconds",
+    "final_seconds", "adapter_overhead", "vae_psnr_db", "lamp_probe_auc", "lamp_probe_auc_mean_colour",
+    "lamp_probe_pair_share", "lamp_probe_pair_share_mean_colour", "empty_room_psnr_db", "empty_room_floor_psnr_db",
+    "empty_room_copy_psnr_db",
 }  # fmt: skip
 
 
@@ -39,6 +43,17 @@ def record_of(scene: EvaluationScene) -> Record:
     return Record("room", scene.before, instance, blank[..., 0], blank, world_truth(scene.world, scene.instance), {})
 
 
+def probed(scenes: list[EvaluationScene]) -> list[Record]:
+    """Enough records for a probe, one lamp or more lit in half of them, two or more in a quarter."""
+    lit = [record_of(scene) for scene in scenes]
+    rooms = [scene.world for scene in scenes]
+    dark = [apply_edit(room, {"verb": "lit", "id": lamps_of(room), "on": False}) for room in rooms]
+    records = []
+    for room, unlit, record in zip(rooms, dark, lit, strict=True):
+        records += [replace(record, meta={"scene": world.to_json()}) for world in (room, unlit)]
+    return records * 8
+
+
 def test_every_figure_is_a_number(scenes, monkeypatch, tmp_path):
     torch.manual_seed(0)
     config = tiny_config()
@@ -51,6 +66,8 @@ def test_every_figure_is_a_number(scenes, monkeypatch, tmp_path):
     pipe = AnchorgenPipeline.from_config(config)
     monkeypatch.setattr(bench_decoder, "load", lambda: pipe)
     monkeypatch.setattr(bench_decoder, "test_records", lambda count: [record_of(scene) for scene in scenes])
+    monkeypatch.setattr(bench_decoder, "stream_test_records", lambda count: iter(probed(scenes)))
+    monkeypatch.setattr(leakage, "empty_pictures", lambda scenes: [scene.before for scene in scenes])
     monkeypatch.setattr(bench_decoder, "evaluation_scenes", lambda count: iter(scenes))
     monkeypatch.setattr(bench_decoder, "training_mean", lambda pipe, count: np.full((128, 128, 3), 0.5))
     figures = run_benchmark("decoder", quick=True, out=tmp_path / "decoder.json")["figures"]
