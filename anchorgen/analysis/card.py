@@ -6,12 +6,14 @@ The card of a bundled set is written whole; in the README only what stands betwe
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import tyro
 
+from anchorgen.analysis.training_figure import has_curves, parts_of, training_figure
 from anchorgen.pipeline.pretrained import bundled_folder
 
 BEGIN, END = "<!-- figures -->", "<!-- /figures -->"
@@ -60,11 +62,13 @@ class Card:
     model: a bundled model.
     results: folder of the result files.
     readme: file between whose markers the figures go.
+    curves: picture of how the networks were trained, where their records tell.
     """
 
     model: str = "bedrooms-128"
     results: Path = Path("docs/results")
     readme: Path = Path("README.md")
+    curves: Path = Path("docs/images/training.png")
 
 
 def read_results(folder: Path) -> dict[str, dict[str, Any]]:
@@ -126,15 +130,21 @@ def training_table(training: dict[str, dict[str, Any]]) -> str:
     return "\n".join([*rows, "", f"Trained on: {'; '.join(machines)}."])
 
 
-def _parts(training: dict[str, dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
+_PART_SAYS = {  # of runs that go on: what each part is, the first one first
+    "vae": ("", ", against an adversary", ", on sampled tokens"),
+    "decoder": (" with pooling and background", ", going on"),
+}
+
+
+def _parts(training: dict[str, dict[str, Any]]) -> list[tuple[str, Mapping[str, Any]]]:
     """Runs by name; one that went on from another comes after it."""
-    parts = []
+    rows: list[tuple[str, Mapping[str, Any]]] = []
     for name, run in training.items():
-        first = run.get("first_part")
-        if first:
-            parts.append((f"{name} with pooling and background", first))
-        parts.append((f"{name}, going on" if first else name, run))
-    return parts
+        parts = parts_of(run)
+        says = _PART_SAYS.get(name, ()) if len(parts) > 1 else ("",)
+        for k, part in enumerate(parts):
+            rows.append((name + (says[k] if k < len(says) else f", part {k + 1}"), part))
+    return rows
 
 
 def card_text(template: str, training: dict[str, Any], results: dict[str, Any]) -> str:
@@ -162,4 +172,7 @@ def main(argv: list[str] | None = None) -> None:
     template = (folder / "card.md").read_text()
     (folder / "README.md").write_text(card_text(template, training, results))
     config.readme.write_text(fill_readme(config.readme.read_text(), figures_table(results)))
+    if has_curves(training):
+        config.curves.parent.mkdir(parents=True, exist_ok=True)
+        training_figure(training).savefig(config.curves)
     print(f"wrote {folder / 'README.md'} and the figures of {config.readme}")

@@ -36,7 +36,7 @@ def training_figure(training: Mapping[str, Mapping[str, Any]]) -> Figure:
     Raises:
         ValueError: none of them has a curve.
     """
-    known = [name for name in _PANELS if any("curve" in part for part in parts_of(training.get(name, {})))]
+    known = _known(training)
     if not known:
         raise ValueError(f"got records of {sorted(training)} without a curve; runs note one when they finish")
     rows = -(-len(known) // _COLUMNS)
@@ -47,6 +47,15 @@ def training_figure(training: Mapping[str, Mapping[str, Any]]) -> Figure:
     for ax in axes[len(known) :]:
         ax.set_axis_off()
     return figure
+
+
+def has_curves(training: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether there is something to draw: runs from before curves were noted have none."""
+    return bool(_known(training))
+
+
+def _known(training: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    return [name for name in _PANELS if any("curve" in part for part in parts_of(training.get(name, {})))]
 
 
 def _draw(ax: Any, name: str, parts: Sequence[Mapping[str, Any]]) -> None:
