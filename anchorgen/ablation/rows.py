@@ -21,6 +21,7 @@ BASELINE = {
     "stem-channels": "128",
     "background-patch": "4",
 }
+TRAINING = {"channel-weight": "0"}
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ ROWS = {
     "k2": _model("appearance tokens", "K = 2", num_tokens="2"),
     "k8": _model("appearance tokens", "K = 8", num_tokens="8"),
     "muon": _training("optimizer", "Muon for matrices, AdamW for the rest", loop__optimizer="muon"),
-    "alike": _training("channels of the error", "all weighed alike", channel_weight="0"),
+    "weighted": _training("channels of the error", "by the root of their energy in pictures", channel_weight="0.5"),
     "relit": _training("background", "b taken from pictures under a random light", relight="0.4"),
     "shift1": _model("times", "not shifted", shift="1"),
     "shift3": _model("times", "shifted by 3", shift="3"),

@@ -13,7 +13,7 @@ from typing import Any
 
 import tyro
 
-from anchorgen.ablation.rows import AUTOENCODER, BASELINE, BATCH, ROOMS, ROWS, SIZE, STEPS
+from anchorgen.ablation.rows import AUTOENCODER, BASELINE, BATCH, ROOMS, ROWS, SIZE, STEPS, TRAINING
 from anchorgen.ablation.small import small_record, small_scene
 from anchorgen.ablation.table import write_table
 from anchorgen.analysis.bench_decoder import edits
@@ -67,7 +67,7 @@ def train_row(config: Ablation, name: str) -> Path:
         model = [text for key, value in (BASELINE | dict(row.model)).items() for text in (f"--{key}", value)]
         command = [*data, "--vae", str(autoencoder / "vae.safetensors"), "--out", str(out), "--batch-size", str(BATCH)]
         command += ["--loop.steps", str(config.steps), "--loop.seed", str(config.seed)]
-        command += [text for key, value in row.training for text in (f"--{key}", value)]
+        command += [text for key, value in (TRAINING | dict(row.training)).items() for text in (f"--{key}", value)]
         decoder.main([*command, *_options("autoencoder", AUTOENCODER), *_options("model", model)])
     return out
 
