@@ -12,8 +12,9 @@ SIZE = 64
 BATCH = 32
 STEPS = 1250  # 40,000 samples
 ROOMS = 8192
-AUTOENCODER = ("--pixel-block", "2", "--image-size", str(SIZE))
+AUTOENCODER = ("--pixel-block", "2", "--image-size", str(SIZE), "--no-shortcut", "--decoder-channels", "None")
 BASELINE = {
+    "sites": "all",
     "width": "192",
     "num-heads": "3",
     "num-double": "1",

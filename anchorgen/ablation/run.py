@@ -65,10 +65,10 @@ def train_row(config: Ablation, name: str) -> Path:
     if not (out / "run.json").is_file():
         row = ROWS[name]
         model = [text for key, value in (BASELINE | dict(row.model)).items() for text in (f"--{key}", value)]
-        command = [*data, "--vae", str(autoencoder / "vae.safetensors"), "--out", str(out), "--batch-size", str(BATCH)]
+        command = [*data, "--vae", str(autoencoder), "--out", str(out), "--batch-size", str(BATCH)]
         command += ["--loop.steps", str(config.steps), "--loop.seed", str(config.seed)]
         command += [text for key, value in (TRAINING | dict(row.training)).items() for text in (f"--{key}", value)]
-        decoder.main([*command, *_options("autoencoder", AUTOENCODER), *_options("model", model)])
+        decoder.main([*command, *_options("model", model)])
     return out
 
 

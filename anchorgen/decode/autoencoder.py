@@ -53,6 +53,9 @@ class AutoencoderConfig:
         return self.latent_channels * 4
 
 
+BUNDLED_AUTOENCODER = AutoencoderConfig(decoder_channels=(128, 224), shortcut=True)
+
+
 class Autoencoder(nn.Module):
     """Pictures `[B, 3, H, W]` in [-1, 1] <-> whitened token grids `[B, D, h, w]`."""
 
@@ -127,6 +130,12 @@ class Autoencoder(nn.Module):
         """Raw latents with `noise` (of their shape, in standard deviations of the whitening statistics) added."""
         std = self._statistics()[1]
         return latents + F.pixel_shuffle(F.pixel_unshuffle(noise, 2) * std, 2)
+
+    def freeze_encoder(self) -> None:
+        """Leaves only the decoding half to be trained; what was trained on this one's tokens stays valid."""
+        for part in (self.vae.encoder, self.vae.quant_conv, self.linear_in):
+            if part is not None:
+                part.requires_grad_(False)
 
     @torch.no_grad()
     def start_linear(self, images: torch.Tensor) -> None:

@@ -18,8 +18,8 @@ from anchorgen.encode.bundled import EncoderConfig
 from anchorgen.pipeline.config import PipelineConfig
 from anchorgen.pipeline.pipeline import AnchorgenPipeline
 from anchorgen.prior import PriorConfig, ScenePrior
-from anchorgen.train.run_pipeline import read_settings
 from anchorgen.train.run_record import read_run_records
+from anchorgen.train.run_settings import load_autoencoder, read_decoder_settings
 from anchorgen.world.catalogue import CATEGORIES
 from anchorgen.world.checks import impossibilities
 from anchorgen.world.counterfactuals import counterfactual
@@ -51,21 +51,21 @@ def assemble(config: Bundle) -> AnchorgenPipeline:
     """The pipeline of the runs' weights."""
     prior = ScenePrior.load(config.runs / "prior" / "prior.safetensors")
     encoder = json.loads((config.runs / "encoder" / "encoder.json").read_text())
-    autoencoder, decoder = read_settings(config.runs / "decoder")
+    autoencoder, decoder = load_autoencoder(config.runs / "vae"), read_decoder_settings(config.runs / "decoder")
     settings = PipelineConfig(
         name=config.out.name,
         categories=CATEGORIES,
         steps=config.steps,
         draft_steps=config.draft_steps,
         guidance=config.guidance,
-        autoencoder=autoencoder,
+        autoencoder=autoencoder.config,
         decoder=decoder,
         background_patch=decoder.background_patch,
         prior=_plain(prior.config),
         encoder=encoder,
     )
     pipe = AnchorgenPipeline.from_config(settings)
-    pipe.decoder.autoencoder.load_state_dict(load_file(config.runs / "vae" / "vae.safetensors"))
+    pipe.decoder.autoencoder.load_state_dict(autoencoder.state_dict())
     pipe.decoder.velocity.load_state_dict(load_file(config.runs / "decoder" / "decoder.safetensors"))
     pipe.tokens.load_state_dict(load_file(config.runs / "decoder" / "tokens.safetensors"))
     pipe.encoder.load_state_dict(load_file(config.runs / "encoder" / "encoder.safetensors"))

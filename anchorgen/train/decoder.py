@@ -13,12 +13,12 @@ from pathlib import Path
 
 import torch
 import tyro
-from safetensors.torch import load_file, load_model, save_file
+from safetensors.torch import load_model, save_file
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.checkpoint import checkpoint
 
-from anchorgen.decode.autoencoder import Autoencoder, AutoencoderConfig
+from anchorgen.decode.autoencoder import Autoencoder
 from anchorgen.decode.decoder import velocity_network
 from anchorgen.decode.flow import add_noise, shift_sigma
 from anchorgen.decode.velocity import DecoderConfig
@@ -27,8 +27,8 @@ from anchorgen.encode.pooling import AttentionPooling
 from anchorgen.train.auxiliary import CoarsePicture, VoxelColours
 from anchorgen.train.loop import LoopConfig, fit
 from anchorgen.train.relight import relight
-from anchorgen.train.run_pipeline import write_settings
 from anchorgen.train.run_record import first_part, write_run_record
+from anchorgen.train.run_settings import load_autoencoder, write_settings
 from anchorgen.train.scene_latents import load_tokens, room_latents
 from anchorgen.train.tensors import RoomTensors, concatenate, load_rooms
 from anchorgen.world.catalogue import CATEGORIES
@@ -39,7 +39,7 @@ _ALL_KERNELS = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPB
 @dataclass(frozen=True)
 class DecoderTraining:
     """Attributes:
-    data, vae, out: folder of records, `vae.safetensors`, and where the run goes.
+    data, vae, out: folders of records, of the finished run of `train vae`, and where this run goes.
     stop: use only the first records.
     size: pixels a side of the pictures, which are made smaller for small experiments.
     batch_size: rooms a step.
@@ -71,8 +71,7 @@ class DecoderTraining:
     init: Path | None = None
     compile: bool = False
     gradient_checkpointing: bool = False
-    autoencoder: AutoencoderConfig = field(default_factory=AutoencoderConfig)
-    model: DecoderConfig = field(default_factory=DecoderConfig)
+    model: DecoderConfig = field(default_factory=lambda: DecoderConfig(sites="double"))
     loop: LoopConfig = field(
         default_factory=lambda: LoopConfig(steps=3800, learning_rate=1e-3, mixed_precision="bf16", warmup_steps=200)
     )
@@ -157,8 +156,7 @@ def _checkpointed(block: nn.Module, *args):
 
 def main(argv: list[str] | None = None) -> None:
     config = tyro.cli(DecoderTraining, args=argv)
-    autoencoder = Autoencoder(config.autoencoder).eval()
-    autoencoder.load_state_dict(load_file(config.vae))
+    autoencoder = load_autoencoder(config.vae)
     rooms = load_rooms(config.data, CATEGORIES, stop=config.stop).resized(config.size)
     rooms = concatenate([rooms, rooms.mirrored()])
     tokens = encode_tokens(autoencoder, rooms)
@@ -200,6 +198,6 @@ def main(argv: list[str] | None = None) -> None:
     facts = {"rooms": len(rooms) // 2, "mirrored": True, "batch_size": config.batch_size}
     facts["latent_space"] = load_tokens(config.out / "tokens.safetensors", config.model).fingerprint()
     facts |= first_part(config.init)
-    write_settings(config.out, autoencoder=config.autoencoder, decoder=config.model)
+    write_settings(config.out, decoder=config.model)
     write_run_record(config.out, config.loop, result, ema.velocity, **facts)
     print(f"wrote {config.out}/decoder.safetensors after {result.step} steps, {result.seconds:.0f} s")

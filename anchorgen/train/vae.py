@@ -17,10 +17,11 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from anchorgen.data.shards import read_records
-from anchorgen.decode.autoencoder import Autoencoder, AutoencoderConfig
+from anchorgen.decode.autoencoder import BUNDLED_AUTOENCODER, Autoencoder, AutoencoderConfig
 from anchorgen.train.adversary import PatchDiscriminator, adversarial_losses
 from anchorgen.train.loop import LoopConfig, fit
 from anchorgen.train.run_record import first_part, write_run_record
+from anchorgen.train.run_settings import AUTOENCODER_WEIGHTS, write_settings
 from anchorgen.train.tensors import smaller
 
 _FIRST = 256  # pictures whose blocks tell the principal components
@@ -54,7 +55,7 @@ class VaeTraining:
     adversarial_weight: float = 0.0
     latent_noise: float = 0.0
     init: Path | None = None
-    model: AutoencoderConfig = field(default_factory=AutoencoderConfig)
+    model: AutoencoderConfig = BUNDLED_AUTOENCODER
     loop: LoopConfig = field(
         default_factory=lambda: LoopConfig(steps=6000, learning_rate=1.5e-3, mixed_precision="bf16")
     )
@@ -129,7 +130,7 @@ def main(argv: list[str] | None = None) -> None:
     if config.init is None and config.model.shortcut:
         module.autoencoder.start_linear(images[:_FIRST].float() / 127.5 - 1)
     if config.init is not None:
-        module.autoencoder.load_state_dict(load_file(config.init / "vae.safetensors"))
+        module.autoencoder.load_state_dict(load_file(config.init / AUTOENCODER_WEIGHTS))
     module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     side = config.crop // (config.model.downsample // 2)
     latent_shape = (2, config.batch_size, config.model.latent_channels, side, side)
@@ -149,8 +150,9 @@ def main(argv: list[str] | None = None) -> None:
     autoencoder = result.ema.autoencoder.eval()
     chunks = [images[i : i + 64].float() / 127.5 - 1 for i in range(0, min(len(images), 1024), 64)]
     autoencoder.measure_statistics(chunks)
-    save_file({k: v.contiguous() for k, v in autoencoder.state_dict().items()}, config.out / "vae.safetensors")
+    save_file({k: v.contiguous() for k, v in autoencoder.state_dict().items()}, config.out / AUTOENCODER_WEIGHTS)
+    write_settings(config.out, autoencoder=config.model)
     facts = {"rooms": len(images), "mirrored": True, "batch_size": config.batch_size, "crop_px": config.crop}
     facts |= first_part(config.init)
     write_run_record(config.out, config.loop, result, autoencoder, **facts)
-    print(f"wrote {config.out / 'vae.safetensors'} after {result.step} steps, {result.seconds:.0f} s")
+    print(f"wrote {config.out / AUTOENCODER_WEIGHTS} after {result.step} steps, {result.seconds:.0f} s")

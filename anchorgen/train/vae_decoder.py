@@ -13,13 +13,14 @@ from pathlib import Path
 
 import torch
 import tyro
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import nn
 
-from anchorgen.decode.autoencoder import Autoencoder, AutoencoderConfig
+from anchorgen.decode.autoencoder import Autoencoder
 from anchorgen.train.adversary import PatchDiscriminator, adversarial_losses
 from anchorgen.train.loop import LoopConfig, fit
 from anchorgen.train.run_record import first_part, write_run_record
+from anchorgen.train.run_settings import AUTOENCODER_WEIGHTS, load_autoencoder, write_settings
 from anchorgen.train.sampled_tokens import load_sampled
 from anchorgen.train.vae import likeness, load_images, picture_error
 
@@ -43,7 +44,6 @@ class VaeDecoderTraining:
     crop: int = 64
     edge_weight: float = 1.0
     adversarial_weight: float = 0.02
-    model: AutoencoderConfig = field(default_factory=AutoencoderConfig)
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=1500, learning_rate=4e-4, mixed_precision="bf16"))
 
 
@@ -54,9 +54,7 @@ class VaeDecoderLoss(nn.Module):
         super().__init__()
         self.autoencoder, self.config = autoencoder, config
         self.adversary = PatchDiscriminator()
-        for part in (autoencoder.vae.encoder, autoencoder.vae.quant_conv):
-            if part is not None:
-                part.requires_grad_(False)
+        autoencoder.freeze_encoder()
 
     def forward(self, tokens: torch.Tensor, images: torch.Tensor, ramp: float) -> dict[str, torch.Tensor]:
         """Terms of the loss, `loss` their sum, and the output; `tokens` `[B, D, h, w]`, `images` `[B, 3, h P, w P]`."""
@@ -103,14 +101,13 @@ def own_tokens(autoencoder: Autoencoder, images: torch.Tensor) -> torch.Tensor:
 
 def main(argv: list[str] | None = None) -> None:
     config = tyro.cli(VaeDecoderTraining, args=argv)
-    images = load_images(config.data, config.stop, config.model.image_size)
+    autoencoder = load_autoencoder(config.vae)
+    images = load_images(config.data, config.stop, autoencoder.config.image_size)
     torch.manual_seed(config.loop.seed)
-    autoencoder = Autoencoder(config.model)
-    autoencoder.load_state_dict(load_file(config.vae / "vae.safetensors"))
-    sampled, encoded = load_sampled(config.sampled, len(images)), own_tokens(autoencoder.eval(), images)
+    sampled, encoded = load_sampled(config.sampled, len(images)), own_tokens(autoencoder, images)
     module = VaeDecoderLoss(autoencoder, config)
     module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    side, half = config.crop * config.model.grid // config.model.image_size, config.batch_size // 2
+    side, half = config.crop * autoencoder.config.grid // autoencoder.config.image_size, config.batch_size // 2
 
     def make_batch(step: int, generator: torch.Generator):
         pairs = [token_crops(images, tokens, half, side, generator) for tokens in (sampled, encoded)]
@@ -125,8 +122,9 @@ def main(argv: list[str] | None = None) -> None:
 
     result = fit(config.loop, module, make_batch, loss_fn, config.out)
     ema = result.ema.autoencoder.eval()
-    save_file({k: v.contiguous() for k, v in ema.state_dict().items()}, config.out / "vae.safetensors")
+    save_file({k: v.contiguous() for k, v in ema.state_dict().items()}, config.out / AUTOENCODER_WEIGHTS)
+    write_settings(config.out, autoencoder=autoencoder.config)
     facts = {"rooms": len(images), "batch_size": config.batch_size, "crop_px": config.crop}
     facts |= first_part(config.vae)
     write_run_record(config.out, config.loop, result, ema, **facts)
-    print(f"wrote {config.out / 'vae.safetensors'} after {result.step} steps, {result.seconds:.0f} s")
+    print(f"wrote {config.out / AUTOENCODER_WEIGHTS} after {result.step} steps, {result.seconds:.0f} s")
