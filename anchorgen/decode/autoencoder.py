@@ -53,17 +53,48 @@ class AutoencoderConfig:
         return self.latent_channels * 4
 
 
+def autoencoder_config(vae: AutoencoderKLFlux2, image_size: int) -> AutoencoderConfig:
+    """How FLUX.2's own autoencoder looks from here: nothing is folded before it.
+
+    Raises:
+        ValueError: it makes patches of another size than FLUX.2's.
+    """
+    patch, channels = tuple(vae.config["patch_size"]), vae.config["latent_channels"]
+    if patch != (2, 2):
+        raise ValueError(f"patch_size: got {patch}; expected (2, 2), that of FLUX.2's autoencoder")
+    decoder = vae.config.get("decoder_block_out_channels")
+    return AutoencoderConfig(
+        image_size=image_size,
+        pixel_block=1,
+        block_channels=tuple(vae.config["block_out_channels"]),
+        decoder_channels=tuple(decoder) if decoder else None,
+        latent_channels=channels,
+        layers_per_block=vae.config["layers_per_block"],
+        norm_groups=vae.config["norm_num_groups"],
+        attention=vae.config["mid_block_add_attention"],
+    )
+
+
 BUNDLED_AUTOENCODER = AutoencoderConfig(decoder_channels=(128, 224), shortcut=True)
 
 
 class Autoencoder(nn.Module):
     """Pictures `[B, 3, H, W]` in [-1, 1] <-> whitened token grids `[B, D, h, w]`."""
 
-    def __init__(self, config: AutoencoderConfig):
+    def __init__(self, config: AutoencoderConfig, vae: AutoencoderKLFlux2 | None = None):
+        """A network with random weights, or around one that is there (`autoencoder_config` says how it looks from here)."""
         super().__init__()
         self.config = config
+        self.vae = vae if vae is not None else self._new(config)
+        self.vae.bn.eval()
+        side = config.downsample // 2
+        self.linear_in = nn.Conv2d(3, config.latent_channels, side, stride=side) if config.shortcut else None
+        self.linear_out = nn.ConvTranspose2d(config.latent_channels, 3, side, stride=side) if config.shortcut else None
+
+    @staticmethod
+    def _new(config: AutoencoderConfig) -> AutoencoderKLFlux2:
         depth, channels = len(config.block_channels), 3 * config.pixel_block**2
-        self.vae = AutoencoderKLFlux2(
+        return AutoencoderKLFlux2(
             in_channels=channels,
             out_channels=channels,
             down_block_types=("DownEncoderBlock2D",) * depth,
@@ -76,10 +107,6 @@ class Autoencoder(nn.Module):
             sample_size=config.image_size // config.pixel_block,
             mid_block_add_attention=config.attention,
         )
-        self.vae.bn.eval()
-        side = config.downsample // 2
-        self.linear_in = nn.Conv2d(3, config.latent_channels, side, stride=side) if config.shortcut else None
-        self.linear_out = nn.ConvTranspose2d(config.latent_channels, 3, side, stride=side) if config.shortcut else None
 
     def train(self, mode: bool = True) -> Autoencoder:
         """The batch-norm statistics are measured once (`measure_statistics`), never by training steps."""
@@ -89,7 +116,8 @@ class Autoencoder(nn.Module):
 
     def posterior(self, images: torch.Tensor):
         """The diagonal Gaussian of the raw latents, before patchify and whitening."""
-        found = self.vae.encode(F.pixel_unshuffle(images, self.config.pixel_block), return_dict=False)[0]
+        folded = F.pixel_unshuffle(images, self.config.pixel_block).to(self._dtype)
+        found = self.vae.encode(folded, return_dict=False)[0]
         if self.linear_in is None:
             return found
         mean, logvar = found.parameters.chunk(2, 1)
@@ -97,12 +125,13 @@ class Autoencoder(nn.Module):
 
     def decode_raw(self, latents: torch.Tensor) -> torch.Tensor:
         """Pictures `[B, 3, H, W]` of raw latents."""
-        images = F.pixel_shuffle(self.vae.decode(latents, return_dict=False)[0], self.config.pixel_block)  # type: ignore[arg-type]
+        folded = self.vae.decode(latents.to(self._dtype), return_dict=False)[0]  # type: ignore[arg-type]
+        images = F.pixel_shuffle(folded, self.config.pixel_block)
         return images if self.linear_out is None else images + self.linear_out(latents)
 
     def encode(self, images: torch.Tensor) -> torch.Tensor:
         """Whitened tokens: encode -> patchify 2x2 -> (z - mean) / sqrt(var + eps), as FLUX.2 does."""
-        tokens = F.pixel_unshuffle(self.posterior(images).mode(), 2)
+        tokens = F.pixel_unshuffle(self.posterior(images).mode(), 2).float()
         mean, std = self._statistics()
         return (tokens - mean) / std
 
@@ -177,6 +206,12 @@ class Autoencoder(nn.Module):
         for name, value in (("running_mean", tokens.mean((0, 2, 3))), ("running_var", tokens.var((0, 2, 3)))):
             self.vae.bn.get_buffer(name).copy_(value)
 
+    @property
+    def _dtype(self) -> torch.dtype:
+        return self.vae.decoder.conv_out.weight.dtype
+
     def _statistics(self) -> tuple[torch.Tensor, torch.Tensor]:
-        mean, variance = (self.vae.bn.get_buffer(name).view(1, -1, 1, 1) for name in ("running_mean", "running_var"))
+        mean, variance = (
+            self.vae.bn.get_buffer(name).float().view(1, -1, 1, 1) for name in ("running_mean", "running_var")
+        )
         return mean, torch.sqrt(variance + self.vae.bn.eps)

@@ -6,7 +6,7 @@ Shape legend: B pictures, H W pixels.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import nn
@@ -77,15 +77,27 @@ class FlowSceneDecoder(nn.Module):
             raise ValueError(f"method: got {method!r}; expected one of {sorted(SAMPLERS)}")
         if len(seeds) != len(scene):
             raise ValueError(f"got {len(seeds)} seeds for {len(scene)} scenes; expected one each")
-        config = self.velocity.config
-        noise = noise_for(seeds, (config.token_channels, config.grid, config.grid)).to(scene.focal.device)
-        tokens = SAMPLERS[method](self.guided(scene, guidance), noise, steps, config.shift, callback)
+        noise = self.noise(seeds).to(scene.focal.device)
+        tokens = SAMPLERS[method](self.guided(scene, guidance), noise, steps, self.shift(steps), callback)
         images = self.autoencoder.decode(tokens)
         if not bool(torch.isfinite(images).all()):
             raise FloatingPointError(
                 "the picture is not finite: broken weights, or latents far from any that were trained"
             )
         return ((images.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).cpu()
+
+    def noise(self, seeds: Sequence[int]) -> torch.Tensor:
+        """Where samplers start, `[B, D, h, h]` on the CPU."""
+        config = self.velocity.config
+        return noise_for(seeds, (config.token_channels, config.grid, config.grid))
+
+    def shift(self, steps: int) -> float:
+        """How far times are moved towards noise, for a sampler of so many steps."""
+        return self.velocity.config.shift
+
+    def weight_files(self) -> dict[str, Any]:
+        """What makes up this decoder on disk, by file name: things with a `state_dict`."""
+        return {"vae": self.autoencoder, "decoder": self.velocity}
 
     @torch.no_grad()
     def guided(self, scene: SceneBatch, guidance: float) -> Velocity:

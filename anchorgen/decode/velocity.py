@@ -123,7 +123,7 @@ class SceneVelocity(SceneConditioning):
         pair_channels = PAIR_CHANNELS if config.conditioning == "rays" else 0
         self.adapter = SceneAdapter(self.transformer, config.width, config.sites, False, pair_channels)
         self.image_ids: torch.Tensor
-        self.register_buffer("image_ids", _grid_ids(config.grid), persistent=False)
+        self.register_buffer("image_ids", grid_ids(config.grid), persistent=False)
 
     @property
     def backbone(self) -> nn.Module:
@@ -150,7 +150,7 @@ class SceneVelocity(SceneConditioning):
         return out.transpose(1, 2).unflatten(-1, x.shape[-2:])
 
 
-def _grid_ids(grid: int) -> torch.Tensor:
+def grid_ids(grid: int) -> torch.Tensor:
     """Position ids `[T, 4]` as FLUX.2 numbers them: (t, row, column, layer)."""
     row, column = torch.meshgrid(torch.arange(grid), torch.arange(grid), indexing="ij")
     zero = torch.zeros_like(row)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from anchorgen.decode.autoencoder import AutoencoderConfig
+from anchorgen.decode.flux2_config import KleinConfig
 from anchorgen.decode.velocity import DecoderConfig
 from anchorgen.json_values import tuples
 
@@ -52,7 +53,7 @@ class PipelineConfig:
     method: str = "euler"
     sample_steps: int = 24
     autoencoder: AutoencoderConfig = field(default_factory=AutoencoderConfig)
-    decoder: DecoderConfig = field(default_factory=DecoderConfig)
+    decoder: DecoderConfig | KleinConfig = field(default_factory=DecoderConfig)
     prior: dict[str, Any] = field(default_factory=dict)
     encoder: dict[str, Any] = field(default_factory=dict)
 
@@ -88,8 +89,9 @@ class PipelineConfig:
                 f"{path} has format_version {version}; this anchorgen reads {FORMAT_VERSION}; update it"
             )
         try:
-            nested = {"autoencoder": AutoencoderConfig, "decoder": DecoderConfig}
+            klein = value["decoder"].get("backbone") == "klein"
+            nested = {"autoencoder": AutoencoderConfig, "decoder": KleinConfig if klein else DecoderConfig}
             value |= {name: kind(**tuples(value[name])) for name, kind in nested.items()}
             return PipelineConfig(**tuples(value))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise PretrainedError(f"{path} has settings that do not fit ({error}); update anchorgen") from None

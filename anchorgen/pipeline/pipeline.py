@@ -12,8 +12,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from anchorgen.decode.autoencoder import Autoencoder
-from anchorgen.decode.decoder import FlowSceneDecoder, velocity_network
+from anchorgen.decode.decoder import FlowSceneDecoder
 from anchorgen.encode.background import outside_patches
 from anchorgen.encode.bundled import BundledEncoder
 from anchorgen.encode.images import to_picture
@@ -21,7 +20,8 @@ from anchorgen.encode.pooling import pack_voxels
 from anchorgen.json_values import tuples
 from anchorgen.pipeline.checks import check_scene, whole_number
 from anchorgen.pipeline.config import PipelineConfig, PretrainedError, RenderSettings
-from anchorgen.pipeline.pretrained import load_weights, save_weights
+from anchorgen.pipeline.decoders import make_decoder
+from anchorgen.pipeline.pretrained import StoredWeights, load_weights, save_weights
 from anchorgen.pipeline.source import Source, UneditedPictures, check_source
 from anchorgen.pipeline.token_networks import TokenNetworks
 from anchorgen.prior import AnchorBatch, PriorConfig, SampleReport, ScenePrior, sample
@@ -72,7 +72,7 @@ class AnchorgenPipeline:
         """A pipeline with random weights."""
         d = config.decoder
         tokens = TokenNetworks(d.num_tokens, d.channels, d.num_background, d.background_patch)
-        decoder = FlowSceneDecoder(Autoencoder(config.autoencoder), velocity_network(d))
+        decoder = make_decoder(config)
         prior = ScenePrior(PriorConfig(**tuples(config.prior)))
         encoder = BundledEncoder.from_config(config.encoder)
         return AnchorgenPipeline(config, tokens, decoder, prior, encoder)
@@ -339,11 +339,6 @@ class AnchorgenPipeline:
     def _modules(self) -> tuple[torch.nn.Module, ...]:
         return self.tokens, self.decoder, self.prior, self.encoder
 
-    def _files(self) -> dict[str, torch.nn.Module]:
-        return {
-            "vae": self.decoder.autoencoder,
-            "decoder": self.decoder.velocity,
-            "tokens": self.tokens,
-            "prior": self.prior,
-            "encoder": self.encoder,
-        }
+    def _files(self) -> dict[str, StoredWeights]:
+        own = {"tokens": self.tokens, "prior": self.prior, "encoder": self.encoder}
+        return self.decoder.weight_files() | own

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
+from typing import Any, Protocol
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import nn
 
 from anchorgen.pipeline.config import PretrainedError
 
 BUNDLED = ("bedrooms-128",)
+
+
+class StoredWeights(Protocol):
+    """A network, or a part of one that has its own file."""
+
+    def state_dict(self) -> dict[str, torch.Tensor]: ...
+
+    def load_state_dict(self, state_dict: dict[str, torch.Tensor], /) -> Any: ...
 
 
 def bundled_folder(name: str) -> Path:
@@ -29,7 +37,7 @@ def bundled_folder(name: str) -> Path:
     return folder
 
 
-def save_weights(module: nn.Module, path: Path) -> None:
+def save_weights(module: StoredWeights, path: Path) -> None:
     """Stores floating-point tensors as bfloat16 (batch statistics stay float32: they are few, and exactness is cheap)."""
     tensors = {}
     for name, tensor in module.state_dict().items():
@@ -40,8 +48,8 @@ def save_weights(module: nn.Module, path: Path) -> None:
     partial.replace(path)
 
 
-def load_weights(module: nn.Module, path: Path) -> None:
-    """Fills `module` (float32) from a file.
+def load_weights(module: StoredWeights, path: Path) -> None:
+    """Fills `module` from a file, in the precision it has.
 
     Raises:
         PretrainedError: the file is missing, cut off, or of another network.

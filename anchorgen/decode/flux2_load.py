@@ -1,0 +1,71 @@
+"""FLUX.2-klein's parts from the hub or a folder, by the real classes of diffusers."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from diffusers import AutoencoderKLFlux2, FlowMatchEulerDiscreteScheduler, Flux2Transformer2DModel
+
+from anchorgen.decode.autoencoder import Autoencoder, AutoencoderConfig, autoencoder_config
+from anchorgen.decode.flux2_config import KLEIN_BASE_4B, KleinConfig
+from anchorgen.decode.flux2_errors import BackboneError, explained
+
+
+class KleinParts(NamedTuple):
+    """`config` is as asked for, with the sizes that the transformer really has."""
+
+    config: KleinConfig
+    transformer: Flux2Transformer2DModel
+    autoencoder: Autoencoder
+    scheduler: FlowMatchEulerDiscreteScheduler
+
+
+def load_parts(config: KleinConfig, transformer_folder: str | Path | None = None) -> KleinParts:
+    """Reads transformer, autoencoder and scheduler; never the text encoder.
+
+    Args:
+        config: repository, revision and dtype.
+        transformer_folder: a fully trained transformer that takes the place of the repository's.
+
+    Raises:
+        BackboneError: no access, no network, missing files, or parts that do not fit each other.
+    """
+    source = config.repository
+    where: dict[str, Any] = {} if Path(source).is_dir() else {"revision": config.revision}
+    with explained("loading the backbone", source):
+        place: tuple[str, dict[str, Any]] = (source, {"subfolder": "transformer", **where})
+        if transformer_folder is not None:
+            place = (str(transformer_folder), {})
+        transformer = Flux2Transformer2DModel.from_pretrained(place[0], dtype=config.torch_dtype, **place[1])
+        vae = AutoencoderKLFlux2.from_pretrained(source, subfolder="vae", dtype=config.torch_dtype, **where)
+        scheduler = FlowMatchEulerDiscreteScheduler.from_pretrained(source, subfolder="scheduler", **where)
+    sizes = {name: transformer.config[name] for name in KLEIN_BASE_4B}
+    autoencoder = Autoencoder(autoencoder_config(vae, config.image_size), vae)
+    if sizes["in_channels"] != autoencoder.config.token_channels:
+        raise BackboneError(
+            f"{source}: its transformer takes {sizes['in_channels']} channels, its autoencoder makes "
+            f"{autoencoder.config.token_channels}; these parts are of different models"
+        )
+    if sizes["guidance_embeds"]:
+        raise BackboneError(
+            f"{source} embeds guidance (FLUX.2-dev does), which this decoder does not give; use FLUX.2-klein-base"
+        )
+    return KleinParts(dataclasses.replace(config, transformer=sizes), transformer, autoencoder, scheduler)
+
+
+def random_parts(config: KleinConfig, autoencoder: AutoencoderConfig) -> KleinParts:
+    """The same classes with random weights of the configured sizes: for tests, and to count parameters on the meta device.
+
+    Raises:
+        ValueError: the sizes do not fit each other.
+    """
+    if config.token_channels != autoencoder.token_channels or config.grid != autoencoder.grid:
+        raise ValueError(
+            f"the transformer takes {config.token_channels} channels on a grid of {config.grid}, the autoencoder makes "
+            f"{autoencoder.token_channels} on {autoencoder.grid}; expected the same"
+        )
+    transformer = Flux2Transformer2DModel(**config.transformer).to(config.torch_dtype)
+    scheduler = FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True, shift=3.0)
+    return KleinParts(config, transformer, Autoencoder(autoencoder).to(config.torch_dtype), scheduler)
