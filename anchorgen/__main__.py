@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-TRAINERS = ("vae", "decoder", "sampled_tokens", "vae_decoder", "scene_latents", "prior", "encoder", "bundle")
+TRAINERS = ("vae", "decoder", "sampled_tokens", "vae_decoder", "scene_latents", "prior", "encoder", "bundle", "flux2")
 BENCHMARKS = ("startup", "world", "decoder", "sampling", "encoder", "editor", "faithful")
 
 

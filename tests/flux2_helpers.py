@@ -80,7 +80,7 @@ def save_repository(folder: Path, dtype: torch.dtype = torch.float32) -> Path:
             num_key_value_heads=1,
             head_dim=4,
             max_position_embeddings=64,
-        )  # fmt: skip
+        )
     )
     decoder = tiny_decoder()
     bare = Flux2Transformer2DModel(**TRANSFORMER)

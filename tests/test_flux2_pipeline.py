@@ -78,8 +78,8 @@ def test_a_saved_pipeline_loads_and_draws_the_same(tmp_path):
     assert again.render(scene, seed=3).tobytes() == once_more.render(scene, seed=3).tobytes()
     change = np.abs(np.asarray(again.render(scene, seed=3)).astype(int) - np.asarray(pipe.render(scene, seed=3)))
     assert change.mean() < 1  # weights are stored in bfloat16
-    with pytest.raises(PretrainedError, match="other shapes|missing"):
-        (tmp_path / "pipe" / "adapter.safetensors").replace(tmp_path / "pipe" / "prompt.safetensors")
+    (tmp_path / "pipe" / "adapter.safetensors").replace(tmp_path / "pipe" / "prompt.safetensors")
+    with pytest.raises(PretrainedError, match="missing"):
         ag.load(tmp_path / "pipe", device="cpu")
 
 

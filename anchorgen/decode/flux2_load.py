@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
 from diffusers import AutoencoderKLFlux2, FlowMatchEulerDiscreteScheduler, Flux2Transformer2DModel
 
 from anchorgen.decode.autoencoder import Autoencoder, AutoencoderConfig, autoencoder_config
@@ -66,6 +67,9 @@ def random_parts(config: KleinConfig, autoencoder: AutoencoderConfig) -> KleinPa
             f"the transformer takes {config.token_channels} channels on a grid of {config.grid}, the autoencoder makes "
             f"{autoencoder.token_channels} on {autoencoder.grid}; expected the same"
         )
-    transformer = Flux2Transformer2DModel(**config.transformer).to(config.torch_dtype)
+    transformer, vae = Flux2Transformer2DModel(**config.transformer), Autoencoder(autoencoder)
+    if config.torch_dtype != torch.float32:
+        transformer.to(config.torch_dtype)
+        vae.to(config.torch_dtype)
     scheduler = FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True, shift=3.0)
-    return KleinParts(config, transformer, Autoencoder(autoencoder).to(config.torch_dtype), scheduler)
+    return KleinParts(config, transformer, vae, scheduler)

@@ -9,6 +9,7 @@ import torch
 import tyro
 from safetensors.torch import load_file
 
+from anchorgen.decode.flux2_config import KleinConfig
 from anchorgen.decode.velocity import DecoderConfig
 from anchorgen.pipeline.token_networks import TokenNetworks
 from anchorgen.train.latents import LatentSet
@@ -47,7 +48,7 @@ def room_latents(tokens: TokenNetworks, rooms: RoomTensors) -> tuple[torch.Tenso
     return torch.cat(appearance), torch.cat(background)
 
 
-def load_tokens(path: Path, model: DecoderConfig) -> TokenNetworks:
+def load_tokens(path: Path, model: DecoderConfig | KleinConfig) -> TokenNetworks:
     """The pooling and background networks of a decoder run."""
     tokens = TokenNetworks(model.num_tokens, model.channels, model.num_background, model.background_patch)
     # Rounded as they will be stored, so that training sees the very latents that users will have.
