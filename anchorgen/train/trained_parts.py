@@ -49,7 +49,7 @@ def place(accelerator: Accelerator, module: nn.Module, blocks: Iterable[nn.Modul
         return accelerator.prepare(module.to(accelerator.device))
     plugin = accelerator.state.fsdp_plugin if by_config else None
     half = torch.bfloat16 if accelerator.mixed_precision == "bf16" else None
-    offload = bool(plugin is not None and plugin.cpu_offload)
+    offload = plugin is not None and isinstance(plugin.cpu_offload, CPUOffloadPolicy)
     options: dict[str, Any] = {
         "mesh": init_device_mesh(accelerator.device.type, (accelerator.num_processes,)),
         "mp_policy": MixedPrecisionPolicy(param_dtype=half, reduce_dtype=torch.float32),
