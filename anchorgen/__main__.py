@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 TRAINERS = ("vae", "decoder", "sampled_tokens", "vae_decoder", "scene_latents", "prior", "encoder", "bundle", "flux2")
-BENCHMARKS = ("startup", "world", "decoder", "sampling", "encoder", "editor", "faithful")
+BENCHMARKS = ("startup", "world", "decoder", "sampling", "encoder", "editor", "faithful", "flux2")
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -19,7 +19,7 @@ def main(argv: list[str] | None = None) -> None:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] == ["train"] and len(arguments) > 1 and arguments[1] in TRAINERS:
         return importlib.import_module(f"anchorgen.train.{arguments[1]}").main(arguments[2:])
-    if arguments[:1] in (["demo"], ["sheet"], ["card"]):
+    if arguments[:1] in (["demo"], ["sheet"], ["card"], ["flux2"]):
         return importlib.import_module(f"anchorgen.analysis.{arguments[0]}").main(arguments[1:])
     if arguments[:1] == ["ablate"]:
         return importlib.import_module("anchorgen.ablation.run").main(arguments[1:])
@@ -46,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands.add_parser("card", help="model card and README figures out of docs/results")
     commands.add_parser("ablate", help="train and measure small decoders that differ in one thing each")
+    commands.add_parser("flux2", help="the paper's decoder: sizes and memory, and its empty prompt, once")
     commands.add_parser("demo", help="encode, edit, resample and draw a bundled room: writes out/demo.png")
     return parser
 

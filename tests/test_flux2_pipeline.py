@@ -14,6 +14,7 @@ import anchorgen as ag
 from anchorgen.analysis.sweeps import sweep
 from anchorgen.decode.flux2 import Flux2KleinDecoder
 from anchorgen.decode.flux2_errors import BackboneError
+from anchorgen.decode.flux2_memory import MemoryPlan
 from anchorgen.pipeline import AnchorgenPipeline, PipelineConfig, PretrainedError
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
@@ -87,3 +88,10 @@ def test_a_pipeline_whose_backbone_is_gone_says_so(tmp_path):
     config = klein_config(str(tmp_path / "gone"))
     with pytest.raises(BackboneError, match="hf download"):
         AnchorgenPipeline.from_config(config)
+
+
+def test_an_offloaded_pipeline_draws_the_same():
+    pipe, offloaded = klein_pipeline(), klein_pipeline()
+    offloaded.decoder.use(MemoryPlan(offload=True), "cpu")
+    scene = pipe.encode(PICTURE)
+    assert offloaded.to("cpu").render(scene).tobytes() == pipe.render(scene).tobytes()

@@ -23,7 +23,7 @@ class RecordIndex(Sequence[Record]):
             self._places += _places(shard)
         if not self._places:
             raise ValueError(
-                f"no records in {folder}; expected shards as `anchorgen data render` and `data encode` write them"
+                f"no records in {folder}; expected shards: python -m anchorgen data render --count 64 --out {folder}"
             )
 
     def __len__(self) -> int:

@@ -6,8 +6,8 @@ import dataclasses
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
 from diffusers import AutoencoderKLFlux2, FlowMatchEulerDiscreteScheduler, Flux2Transformer2DModel
+from torch import nn
 
 from anchorgen.decode.autoencoder import Autoencoder, AutoencoderConfig, autoencoder_config
 from anchorgen.decode.flux2_config import KLEIN_BASE_4B, KleinConfig
@@ -68,8 +68,7 @@ def random_parts(config: KleinConfig, autoencoder: AutoencoderConfig) -> KleinPa
             f"{autoencoder.token_channels} on {autoencoder.grid}; expected the same"
         )
     transformer, vae = Flux2Transformer2DModel(**config.transformer), Autoencoder(autoencoder)
-    if config.torch_dtype != torch.float32:
-        transformer.to(config.torch_dtype)
-        vae.to(config.torch_dtype)
+    for module in (transformer, vae):
+        nn.Module.to(module, config.torch_dtype)  # diffusers' own `to` warns of layers that FLUX.2 has not
     scheduler = FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True, shift=3.0)
     return KleinParts(config, transformer, vae, scheduler)
