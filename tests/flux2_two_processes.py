@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch.distributed as dist
@@ -22,6 +23,9 @@ def main(shards: Path, out: Path) -> None:
     AcceleratorState._reset_state()
     _run(shards, out / "copies", whole, False)
     _run(shards, out / "shards", whole, True)
+    _run(shards, out / "full", whole, True, what="full")
+    if find_spec("peft"):
+        _run(shards, out / "lora", whole, True, what="lora", lora_rank=2)
     _as_configured_for_fsdp()
     _run(shards, out / "resumed", whole, True, ask=False)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from flux2_helpers import TINY, awake, save_repository, scenes, tiny_decoder
+from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
@@ -115,3 +116,26 @@ def test_another_text_encoder_is_another_prompt(tmp_path):
 
 def test_no_text_needs_no_text_encoder():
     assert empty_prompt(replace(TINY, num_text_tokens=0, repository="nobody/nothing")).shape == (0, 24)
+
+
+def test_a_text_encoder_on_the_hub_is_known_by_its_small_files_and_commit(tmp_path, monkeypatch):
+    def downloaded(repository, name, revision=None):
+        if name.endswith(("index.json", "jinja")):
+            raise EntryNotFoundError(f"no {name}")
+        path = tmp_path / "snapshots" / (revision or "aaa") / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}")
+        return str(path)
+
+    monkeypatch.setattr(flux2_prompt, "hf_hub_download", downloaded)
+    one, again, other = (text_encoder_identity("owner/name", revision) for revision in (None, "aaa", "bbb"))
+    assert one == again != other
+
+
+def test_a_repository_that_is_gone_is_explained(tmp_path, monkeypatch):
+    def offline(*args, **options):
+        raise LocalEntryNotFoundError("offline")
+
+    monkeypatch.setattr(flux2_prompt, "hf_hub_download", offline)
+    with pytest.raises(BackboneError, match="the empty prompt's embedding: owner/name is not in the local cache"):
+        empty_prompt(replace(TINY, repository="owner/name"), tmp_path)

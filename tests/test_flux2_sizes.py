@@ -65,11 +65,7 @@ def test_recomputing_saves_memory_and_the_real_table_is_ordered():
     assert 16 in needs["draw, bfloat16"].fits() and 12 not in plain.fits()
 
 
-def test_the_command_prints_both_site_choices_and_every_card(capsys):
-    main(["flux2", "sizes"])
-    out = capsys.readouterr().out
-    assert "3,875.5 M" in out and "adapter (double)" in out and "adapter (all)" in out
-    assert "Derived" in out and "12, 16, 24, 80" in out
+def test_impossible_sizes_are_refused():
     with pytest.raises(SystemExit, match="multiple of 16"):
         main(["flux2", "sizes", "--image-size", "100"])
 

@@ -43,7 +43,7 @@ class Flux2KleinDecoder(FlowSceneDecoder):
         velocity = KleinVelocity(parts.config, parts.transformer)
         for processor in velocity.adapter.processors.values():
             processor.to(parts.config.torch_dtype)
-        super().__init__(parts.autoencoder, velocity)
+        super().__init__(parts.autoencoder, velocity)  # type: ignore[arg-type]
         self.scheduler: FlowMatchEulerDiscreteScheduler = parts.scheduler
 
     @staticmethod
@@ -106,7 +106,7 @@ class Flux2KleinDecoder(FlowSceneDecoder):
         Raises:
             BackboneError: the GPU's memory is full, or it cannot be used; the message says what to do.
         """
-        with explained("drawing a picture", self.velocity.config.repository):
+        with explained("drawing a picture"):
             return super().render(scene, seeds, steps, guidance, method, callback)
 
     # -- the stock pipeline -------------------------------------------------------------------------------------------

@@ -37,7 +37,7 @@ def explained(doing: str, repository: str = "") -> Iterator[None]:
 
     Args:
         doing: what was tried, e.g. "loading the backbone".
-        repository: a name on the hub or a folder.
+        repository: a name on the hub or a folder that is read; without one, files that are missing are none of its own.
     """
     try:
         yield
@@ -76,7 +76,7 @@ def _advice(error: BaseException, repository: str) -> str | None:
             f"{repository} is not in the local cache and the hub cannot be reached. Where there is a network, run: "
             f"hf download {repository} --local-dir klein; then give that folder as `repository`"
         )
-    if isinstance(error, hub.EntryNotFoundError):
+    if isinstance(error, hub.EntryNotFoundError) and repository:
         return _missing(repository)
     if isinstance(error, torch.OutOfMemoryError):
         return (

@@ -41,7 +41,7 @@ def load_parts(config: KleinConfig, transformer_folder: str | Path | None = None
             place = (str(transformer_folder), {})
         transformer = Flux2Transformer2DModel.from_pretrained(place[0], dtype=config.torch_dtype, **place[1])
         vae = AutoencoderKLFlux2.from_pretrained(source, subfolder="vae", dtype=config.torch_dtype, **where)
-        scheduler = FlowMatchEulerDiscreteScheduler.from_pretrained(source, subfolder="scheduler", **where)
+        scheduler: Any = FlowMatchEulerDiscreteScheduler.from_pretrained(source, subfolder="scheduler", **where)
     sizes = {name: transformer.config[name] for name in KLEIN_BASE_4B}
     autoencoder = Autoencoder(autoencoder_config(vae, config.image_size), vae)
     if sizes["in_channels"] != autoencoder.config.token_channels:

@@ -56,7 +56,7 @@ def apply_plan(velocity: KleinVelocity, plan: MemoryPlan, device: str | torch.de
     """
     device = torch.device(device)
     transformer: Any = velocity.transformer
-    with explained("preparing the backbone", velocity.config.repository):
+    with explained("preparing the backbone"):
         if plan.fp8:
             transformer.enable_layerwise_casting(
                 storage_dtype=torch.float8_e4m3fn, compute_dtype=velocity.dtype, skip_modules_pattern=SKIPPED

@@ -182,7 +182,7 @@ def main(argv: list[str] | None = None) -> None:
         source = ShardSource(config.data, config.image_size)
         decoder = Flux2KleinDecoder.from_pretrained(config.decoder_config())
         tokens = token_networks(config, decoder.velocity.config)
-        with explained("training", config.repository):
+        with explained("training"):
             result = train_flux2(config, decoder, source, tokens)
     except (BackboneError, ValueError) as error:
         raise SystemExit(f"anchorgen train flux2: {error}") from None

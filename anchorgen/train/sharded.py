@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from accelerate import Accelerator
@@ -183,4 +183,4 @@ def _out_of_time(accelerator: Accelerator, max_seconds: float | None, begun: flo
     if max_seconds is None:
         return False
     late = torch.tensor([float(time.monotonic() - begun > max_seconds)], device=accelerator.device)
-    return bool(accelerator.gather(late).max())
+    return bool(cast(torch.Tensor, accelerator.gather(late)).max())
