@@ -61,7 +61,7 @@ ROWS = {
     "k8": _model("appearance tokens", "K = 8", num_tokens="8"),
     "muon": _training("optimizer", "Muon for matrices, AdamW for the rest", loop__optimizer="muon"),
     "weighted": _training("channels of the error", "by the root of their energy in pictures", channel_weight="0.5"),
-    "relit": _training("background", "b taken from pictures under a random light", relight="0.4"),
+    "relit": _training("background", "b taken from pictures under a random light, strength 0.4", relight="0.4"),
     "shift1": _model("times", "not shifted", shift="1"),
     "shift3": _model("times", "shifted by 3", shift="3"),
 }

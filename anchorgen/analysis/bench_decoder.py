@@ -22,6 +22,7 @@ from anchorgen.analysis.held_out import evaluation_scenes, stream_test_records, 
 from anchorgen.analysis.lamp_light import LampLight, lamp_figures, lamp_light
 from anchorgen.analysis.leakage import empty_rooms, lamp_probe
 from anchorgen.analysis.reconstruction import reconstruction, training_mean
+from anchorgen.analysis.revealed import Revealed, revealed, revealed_figures
 from anchorgen.pipeline.loading import load
 from anchorgen.pipeline.pipeline import AnchorgenPipeline
 from anchorgen.scene.batch import SceneBatch
@@ -52,9 +53,10 @@ def run(quick: bool = False) -> dict[str, Any]:
 
 
 def edits(pipe: AnchorgenPipeline, scenes: Iterable[EvaluationScene], seeds: Sequence[int]) -> dict[str, Any]:
-    """Errors of every edit of the evaluation set, and the light of the lamps that are taken away."""
+    """Errors of every edit of the evaluation set, what edits reveal, and the light of the lamps that are taken away."""
     errors: list[EditError] = []
     lights: list[LampLight] = []
+    shown: list[Revealed] = []
     count = 0
     for scene in scenes:
         count += 1
@@ -62,9 +64,10 @@ def edits(pipe: AnchorgenPipeline, scenes: Iterable[EvaluationScene], seeds: Seq
         for name, edited in drawn.edited.items():
             truth, mask = scene.after[name], scene.influence[name]
             errors.append(edit_error(scene.index, name, truth, mask, edited, drawn.unedited, drawn.floor[name]))
+            shown.append(revealed(scene, name, drawn.known, edited, drawn.unedited))
         if "remove_lit_lamp" in drawn.edited:
             lights.append(lamp_light(*light_maps(scene, drawn)))
-    return edit_figures(errors, count) | lamp_figures(lights)
+    return edit_figures(errors, count) | revealed_figures(shown) | lamp_figures(lights)
 
 
 def timing(pipe: AnchorgenPipeline, scenes: Sequence[SceneLatent]) -> dict[str, Any]:
