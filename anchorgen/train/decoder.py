@@ -7,6 +7,7 @@ the prior and the encoder already learn on them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.checkpoint import checkpoint
 
+from anchorgen.data.records import Record
 from anchorgen.decode.autoencoder import Autoencoder
 from anchorgen.decode.decoder import velocity_network
 from anchorgen.decode.flow import add_noise, shift_sigma
@@ -154,10 +156,11 @@ def _checkpointed(block: nn.Module, *args):
     )
 
 
-def main(argv: list[str] | None = None) -> None:
+def main(argv: list[str] | None = None, change: Callable[[Record], Record] | None = None) -> None:
+    """Trains as `argv` says; `change` makes other records of those that are read, for experiments."""
     config = tyro.cli(DecoderTraining, args=argv)
     autoencoder = load_autoencoder(config.vae)
-    rooms = load_rooms(config.data, CATEGORIES, stop=config.stop).resized(config.size)
+    rooms = load_rooms(config.data, CATEGORIES, stop=config.stop, change=change).resized(config.size)
     rooms = concatenate([rooms, rooms.mirrored()])
     tokens = encode_tokens(autoencoder, rooms)
     torch.manual_seed(config.loop.seed)
