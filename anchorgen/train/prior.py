@@ -4,7 +4,7 @@
         --validation runs/latents/val.safetensors --out-dir runs/prior --loop.steps 20000
 
 Writes `prior.safetensors` (averaged weights, for `ScenePrior.load`) beside what `train.loop` writes. The same command
-goes on after a kill. Wants a file of `train.latents.LatentSet.save`.
+goes on after a kill. Wants a file that `train scene_latents` wrote; it is mapped into memory, not read whole.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class PriorTraining:
         out_dir: where everything is written.
         validation: scenes held out; their loss is logged every `loop.evaluate_every` steps.
         preset: sizes; width, depth, num_heads, tokens_per_appearance and rotation replace the preset's.
-        batch_size: scenes a step and process.
+        batch_size: scenes in each of a step's `loop.parts` parts.
         num_validation: scenes of `validation` that are read each time.
     """
 
@@ -82,6 +82,8 @@ def train(config: PriorTraining) -> Path:
 
     result = fit(config.loop, module, make_batch, _loss, config.out_dir, evaluate)
     path = Path(config.out_dir) / "prior.safetensors"
+    if not result.is_main:
+        return path
     result.ema.model.save(path)
     facts = {"scenes": len(data), "batch_size": config.batch_size, "latent_space": data.latent_space}
     write_run_record(Path(config.out_dir), config.loop, result, result.ema.model, **facts)
