@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 TRAINERS = ("vae", "decoder", "sampled_tokens", "vae_decoder", "scene_latents", "prior", "encoder", "bundle")
-BENCHMARKS = ("startup", "world", "decoder", "sampling", "encoder", "editor", "faithful")
+BENCHMARKS = ("startup", "world", "decoder", "sampling", "encoder", "editor", "faithful", "scale")
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -40,6 +40,7 @@ class PriorTraining:
         preset: sizes; width, depth, num_heads, tokens_per_appearance and rotation replace the preset's.
         batch_size: scenes in each of a step's `loop.parts` parts.
         num_validation: scenes of `validation` that are read each time.
+        num_whitening: at most, scenes that the whitening statistics are made of, spread over all.
     """
 
     latents: Path
@@ -53,6 +54,7 @@ class PriorTraining:
     rotation: Literal["6d", "quat"] | None = None
     batch_size: int = 64
     num_validation: int = 512
+    num_whitening: int = 200_000
     loss: LossConfig = field(default_factory=LossConfig)
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=20_000, learning_rate=5e-4, evaluate_every=1000))
 
@@ -69,7 +71,7 @@ def train(config: PriorTraining) -> Path:
         raise ValueError(f"{config.validation} and {config.latents} differ in latent space or labels; make both anew")
     torch.manual_seed(config.loop.seed)
     model = ScenePrior(prior_config(config, data))
-    model.whitening.fit(_chunks(data))
+    model.whitening.fit(_chunks(data, config.num_whitening))
     module = PriorLoss(model, config.loss)
 
     def make_batch(step: int, generator: torch.Generator) -> dict:
@@ -129,8 +131,11 @@ def _on_device(generator: torch.Generator, device: torch.device) -> torch.Genera
     return torch.Generator(device).manual_seed(int(torch.randint(2**62, (), generator=generator)))
 
 
-def _chunks(data: LatentSet) -> Iterator[SceneBatch]:
-    for start in range(0, len(data), _SCENES_AT_ONCE):
+def _chunks(data: LatentSet, limit: int) -> Iterator[SceneBatch]:
+    """About `limit` scenes in runs of 1024, evenly spread."""
+    starts = range(0, len(data), _SCENES_AT_ONCE)
+    step = max(1, -(-len(data) // max(limit, 1)))
+    for start in starts[::step]:
         yield data.batch(slice(start, start + _SCENES_AT_ONCE))[0]
 
 
