@@ -154,7 +154,7 @@ def _add_encode(data: Any) -> None:
 
 def _encode(options: argparse.Namespace) -> None:
     from anchorgen.data.screening import Screening
-    from anchorgen.train.encode_pictures import EncodeJob, encode_pictures
+    from anchorgen.train.encode_pictures import EncodeJob, encode_pictures, process_of
 
     with _plain_errors("data encode", options.out):
         names = ("min_side_px", "max_aspect", "max_side_px", "min_objects")
@@ -164,7 +164,9 @@ def _encode(options: argparse.Namespace) -> None:
         reports = encode_pictures(job)
     records, seen = sum(r.records for r in reports), sum(r.num_keys for r in reports)
     left_out, failed = (sum(len(getattr(r, name)) for r in reports) for name in ("left_out", "failures"))
-    print(f"{records:,} of {seen:,} pictures in {options.out}: {left_out:,} left out, {failed:,} failed")
+    rank, world = process_of()
+    so_far = f" so far (process {rank + 1} of {world} is done)" if world > 1 else ""
+    print(f"{records:,} of {seen:,} pictures in {options.out}{so_far}: {left_out:,} left out, {failed:,} failed")
 
 
 def _render(options: argparse.Namespace) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +14,8 @@ from test_prior_paper import paper_rooms
 
 import anchorgen as ag
 from anchorgen.__main__ import main
-from anchorgen.analysis import bench_scale
-from anchorgen.analysis.scale import filled, plan_text
+from anchorgen.ablation import bench_scale
+from anchorgen.analysis.scale import filled, page_text
 from anchorgen.analysis.scale_costs import (
     adapter_flops,
     checkpoint_bytes,
@@ -120,6 +121,9 @@ def test_a_folder_of_shards_takes_the_place_of_what_is_assumed(folder, tmp_path,
 
 def test_the_page_shows_what_the_command_prints():
     page = PAGE.read_text(encoding="utf-8")
-    assert filled(page, plan_text(ScaleConfig())) == page, "run: python -m anchorgen scale --page docs/scale.md"
+    result = json.loads((PAGE.parent / "results" / "scale.json").read_text())
+    assert page_text(page, ScaleConfig(), result) == page, "run: python -m anchorgen scale --page docs/scale.md"
+    for name in ("prior_batch", "prior_depth", "decoder_batch"):
+        assert 0.8 < result["figures"][f"{name}_ratio"] < 1.25
     with pytest.raises(ValueError, match="markers"):
-        filled("", "")
+        filled("", "plan", "")

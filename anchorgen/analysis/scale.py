@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from textwrap import fill
+from typing import Any
 
 import tyro
 
@@ -12,9 +14,15 @@ from anchorgen.analysis.scale_costs import adapter_flops, klein_costs, latent_ro
 from anchorgen.analysis.scale_plan import PEAK_TFLOPS, ScaleConfig, Stage, bends, num_scene_tokens, stages, train_flops
 from anchorgen.prior.model import PRESETS
 
-
-BEGIN, END = "<!-- plan -->\n\n", "\n<!-- /plan -->"
 _WIDTH = 125
+_CHECKS = (
+    ("prior, batch 32 instead of 8, a step of training", "prior_batch_step_s", "{:.3f} s"),
+    ("prior, twice as deep, a step of training", "prior_depth_step_s", "{:.3f} s"),
+    ("decoder, batch 32 instead of 8, a pass", "decoder_batch_step_s", "{:.3f} s"),
+    ("a record in a shard", "record_bytes", "{:,.0f} bytes"),
+    ("a scene in the latents file", "latent_row_bytes", "{:,.0f} bytes"),
+    ("a checkpoint of the prior", "checkpoint_bytes", "{:,.0f} bytes"),
+)
 
 
 @dataclass(frozen=True)
@@ -22,7 +30,7 @@ class Scale:
     """Attributes:
     encoded: folder that `data encode` wrote with the encoder in question: its seconds and bytes a picture and its objects
         take the place of what is assumed.
-    page: also put the text between the markers of that page.
+    page: also fill in the tables of that page, with what `bench scale` wrote to `results/scale.json` beside it.
     """
 
     plan: tyro.conf.OmitArgPrefixes[ScaleConfig] = field(default_factory=ScaleConfig)
@@ -99,13 +107,27 @@ def _number(value: float) -> str:
     return "-" if value == 0 else f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
 
 
-def filled(page: str, text: str) -> str:
-    """`page` with `text` between its markers. Raises ValueError where they are not, once each and in order."""
-    head, begin, rest = page.partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"the page lacks its markers; expected {BEGIN.strip()} and after it {END.strip()}")
-    return f"{head}{BEGIN}{text}{END}{tail}"
+def checks_table(figures: dict[str, Any]) -> str:
+    """What `bench scale` predicted, and what it found."""
+    lines = ["| | predicted | measured |", "| --- | --- | --- |"]
+    for words, key, form in _CHECKS:
+        lines.append(f"| {words} | {form.format(figures[f'{key}_predicted'])} | {form.format(figures[key])} |")
+    return "\n".join(lines) + "\n"
+
+
+def filled(page: str, name: str, text: str) -> str:
+    """`page` with `text` between the markers of that name. Raises ValueError where they are not, in order."""
+    begin, end = f"<!-- {name} -->\n\n", f"\n<!-- /{name} -->"
+    head, found, rest = page.partition(begin)
+    _, closed, tail = rest.partition(end)
+    if not found or not closed:
+        raise ValueError(f"the page lacks its markers; expected {begin.strip()} and after it {end.strip()}")
+    return f"{head}{begin}{text}{end}{tail}"
+
+
+def page_text(page: str, plan: ScaleConfig, result: dict[str, Any]) -> str:
+    """The page with its tables: of the plan, and of a result file of `bench scale`."""
+    return filled(filled(page, "plan", plan_text(plan)), "checked", checks_table(result["figures"]))
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -114,4 +136,5 @@ def main(argv: list[str] | None = None) -> None:
     text = plan_text(plan)
     print(text, end="")
     if config.page is not None:
-        config.page.write_text(filled(config.page.read_text(encoding="utf-8"), text), encoding="utf-8")
+        result = json.loads((config.page.parent / "results" / "scale.json").read_text())
+        config.page.write_text(page_text(config.page.read_text(encoding="utf-8"), plan, result), encoding="utf-8")

@@ -29,8 +29,8 @@ def shard(module: nn.Module) -> None:
 
     if not dist.is_initialized():
         raise ValueError(
-            "loop.sharding is 'full', but there is one process; start several: accelerate launch --multi_gpu -m "
-            "anchorgen train ..., or leave sharding at 'no'"
+            "loop.sharding is 'full', but there is one process; start several (accelerate launch --multi_gpu "
+            "--num_processes N -m anchorgen train ..., on CPUs torchrun --nproc-per-node N -m ...) or leave it at 'no'"
         )
     device = next(module.parameters()).device.type
     mesh = init_device_mesh(device, (dist.get_world_size(),))
