@@ -61,8 +61,11 @@ class Stopped(Exception):
     pass
 
 
-def blocks_run(folder: Path, steps: int, sharding: str = "no", loss_fn=loss) -> None:
-    """Trains `Blocks` up to a step of the schedule, where it is stopped unless that is the last."""
+def blocks_run(folder: Path, steps: int, sharding: str = "no", loss_fn=loss, frozen: bool = False) -> None:
+    """Trains `Blocks` up to a step of the schedule, where it is stopped unless that is the last.
+
+    With `frozen`, the blocks are not trained and not saved.
+    """
     stops = steps < LOOP.steps
 
     def make_batch(step: int, generator: torch.Generator):
@@ -70,9 +73,10 @@ def blocks_run(folder: Path, steps: int, sharding: str = "no", loss_fn=loss) -> 
             raise Stopped
         return batch(step, generator)
 
-    config = replace(LOOP, sharding=sharding, prefetch=not stops)
+    config, module = replace(LOOP, sharding=sharding, prefetch=not stops, save_frozen=not frozen), Blocks()
+    module.blocks.requires_grad_(not frozen)
     with suppress(Stopped):
-        fit(config, Blocks(), make_batch, loss_fn, folder)
+        fit(config, module, make_batch, loss_fn, folder)
         assert not stops
 
 
@@ -89,6 +93,8 @@ def main(folder: Path) -> None:
     blocks_run(folder / "bad-full", LOOP.steps, "full", sometimes_nan)
     blocks_run(folder / "one-to-two", LOOP.steps)
     blocks_run(folder / "one-to-two-full", LOOP.steps, "full")
+    blocks_run(folder / "frozen-to-full", LOOP.steps, "full", frozen=True)
+    blocks_run(folder / "frozen-full-to-one", STOP, "full", frozen=True)
     blocks_run(folder / "two-to-one", STOP)
     blocks_run(folder / "two-full-to-one", STOP, "full")
     prior_run(folder, "prior-ddp")

@@ -32,10 +32,12 @@ def done(tmp_path_factory):
     exported(folder / "pictures")
     job.blocks_run(folder / "alone" / "blocks", job.LOOP.steps)
     job.blocks_run(folder / "alone" / "bad", job.LOOP.steps, loss_fn=job.sometimes_nan)
+    job.blocks_run(folder / "alone" / "frozen", job.LOOP.steps, frozen=True)
     (folder / "alone" / "latents.safetensors").symlink_to(folder / "latents.safetensors")
     job.prior_run(folder / "alone", "prior")
     for name in ("one-to-two", "one-to-two-full"):
         job.blocks_run(folder / name, job.STOP)
+    job.blocks_run(folder / "frozen-to-full", job.STOP, frozen=True)
     encode_pictures(EncodeJob(folder / "pictures", folder / "alone" / "shards", device="cpu", shard_size=4), False)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     paths = os.pathsep.join([str(TESTS.parent), str(TESTS), os.environ.get("PYTHONPATH", "")])
@@ -46,6 +48,7 @@ def done(tmp_path_factory):
     assert run.returncode == 0, run.stderr[-3000:]
     for name in ("two-to-one", "two-full-to-one"):
         job.blocks_run(folder / name, job.LOOP.steps)
+    job.blocks_run(folder / "frozen-full-to-one", job.LOOP.steps, frozen=True)
     return folder
 
 
@@ -69,6 +72,22 @@ def assert_same(a: Path, b: Path, count: int = job.LOOP.steps) -> None:
 @pytest.mark.parametrize("name", ["ddp", "full", "one-to-two", "one-to-two-full", "two-to-one", "two-full-to-one"])
 def test_losses_and_weights_are_those_of_one_process(done, name):
     assert_same(done / name, done / "alone" / "blocks")
+
+
+@pytest.mark.parametrize("name", ["frozen-to-full", "frozen-full-to-one"])
+def test_what_is_frozen_is_neither_trained_nor_saved(done, name):
+    assert_same(done / name, done / "alone" / "frozen")
+    names = set(load_file(done / name / "ema.safetensors"))
+    assert names == {"first.weight", "first.bias", "last.weight", "last.bias"}
+
+
+def test_frozen_parameters_are_not_copied(tmp_path):
+    module = job.Blocks()
+    module.blocks.requires_grad_(False)
+    result = fit(replace(job.LOOP, steps=2), module, job.batch, job.loss, tmp_path)
+    shared = [a is b for a, b in zip(module.parameters(), result.ema.parameters(), strict=True)]
+    assert shared == [not p.requires_grad for p in module.parameters()]
+    assert len(load_file(tmp_path / "ema.safetensors")) == len(module.state_dict())
 
 
 @pytest.mark.parametrize("name", ["bad-ddp", "bad-full"])

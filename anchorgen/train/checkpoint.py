@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, load_model, save_file, save_model
 
-from anchorgen.train.sharding import fill, fill_optimizer, whole_optimizer_state, whole_state
+from anchorgen.train.sharding import fill, fill_optimizer, kept_names, whole_optimizer_state, whole_state
 
 # Settings that may change between calls without a word.
 _FREE = {"steps", "max_seconds", "resume", "log_every", "checkpoint_every", "evaluate_every", "prefetch", "tensorboard"}
@@ -39,7 +39,8 @@ def _checkpoints(out_dir: Path) -> list[Path]:
 
 def save_checkpoint(config, accelerator, module, ema, optimizer, state, out_dir: Path) -> None:
     """A directory that appears whole (written beside, then renamed); the older one goes after that."""
-    tensors = _whole(module, ema, optimizer) if config.sharding == "full" else None
+    plain = config.sharding == "no" and config.save_frozen
+    tensors = None if plain else _whole(config, module, ema, optimizer)
     if accelerator.is_main_process:
         final = out_dir / f"step-{state.step:08d}"
         partial = final.with_suffix(".tmp")
@@ -65,9 +66,11 @@ def save_checkpoint(config, accelerator, module, ema, optimizer, state, out_dir:
     accelerator.wait_for_everyone()
 
 
-def _whole(module, ema, optimizer) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+def _whole(config, module, ema, optimizer) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """On every process, as they bring the slices together."""
-    return whole_state(module), whole_state(ema.module), whole_optimizer_state(optimizer.state_dict())
+    names = kept_names(module, config.save_frozen)
+    moments = whole_optimizer_state(optimizer.state_dict())
+    return whole_state(module, names), whole_state(ema.module, names), moments
 
 
 def load_checkpoint(config, module, ema, optimizer, out_dir: Path) -> LoopState:
@@ -87,9 +90,10 @@ def load_checkpoint(config, module, ema, optimizer, out_dir: Path) -> LoopState:
         message = f"{found[-1]} was trained with other settings for {changed}; going on with the new ones"
         warnings.warn(message, stacklevel=3)
     moments = torch.load(found[-1] / "optimizer.pt", weights_only=True)
-    if config.sharding == "full":
-        fill(module, load_file(found[-1] / "model.safetensors"))
-        fill(ema.module, load_file(found[-1] / "ema.safetensors"))
+    if config.sharding == "full" or not config.save_frozen:
+        names = kept_names(module, config.save_frozen)
+        fill(module, load_file(found[-1] / "model.safetensors"), names)
+        fill(ema.module, load_file(found[-1] / "ema.safetensors"), names)
         fill_optimizer(optimizer, moments, [p for group in optimizer.param_groups for p in group["params"]])
     else:
         load_model(module, str(found[-1] / "model.safetensors"))

@@ -38,6 +38,7 @@ more than `max_bad_steps` of them raise FloatingPointError.
 
 from __future__ import annotations
 
+import copy
 import csv
 import math
 import os
@@ -87,6 +88,8 @@ class LoopConfig:
         parts: of a step's batch, each as large as the trainer's batch size; a multiple of the number of processes. None:
             as many as the checkpoint has, else one a process.
         sharding: "no", or "full": each process keeps a slice of the parameters and moments (FSDP).
+        save_frozen: False leaves parameters with `requires_grad = False` out of checkpoints and `ema.safetensors`: those of
+            a large backbone that its own file has. The caller must have put them into `module` again to go on.
     """
 
     steps: int = 10_000
@@ -110,6 +113,7 @@ class LoopConfig:
     resume: bool = True
     parts: int | None = None
     sharding: Literal["no", "full"] = "no"
+    save_frozen: bool = True
 
 
 @dataclass(frozen=True)
@@ -142,7 +146,7 @@ def fit(
     """
     out_dir, begun = Path(out_dir), time.monotonic()
     accelerator = _accelerator(config, out_dir)
-    ema = AveragedModel(module.to(accelerator.device), multi_avg_fn=_ema_update(config.ema_decay))
+    ema = _averaged(config, module.to(accelerator.device))
     skeleton = _shard(config, module, ema)
     optimizer = make_optimizer(module, config.optimizer, config.weight_decay, config.betas)
     state = load_checkpoint(config, module, ema, optimizer, out_dir) if config.resume else LoopState()
@@ -213,6 +217,14 @@ def _ema_update(decay: float) -> Callable:
         torch._foreach_lerp_(averaged, current, 1 - min(decay, (1 + number) / (10 + number)))
 
     return update
+
+
+def _averaged(config: LoopConfig, module: nn.Module) -> AveragedModel:
+    """Starts at `module`'s values. Frozen parameters are the module's own where each process has them whole."""
+    ema = AveragedModel(nn.Identity(), multi_avg_fn=_ema_update(config.ema_decay))
+    frozen = [] if config.sharding == "full" else [p for p in module.parameters() if not p.requires_grad]
+    ema.module = copy.deepcopy(module, {id(p): p for p in frozen})
+    return ema
 
 
 def _shard(config: LoopConfig, module: nn.Module, ema: AveragedModel) -> nn.Module | None:

@@ -8,7 +8,7 @@ of processes, or unsharded.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar, cast
 
 import torch
@@ -46,9 +46,16 @@ def whole(value: Any) -> Any:
     return value.full_tensor() if _is_sharded(value) else value
 
 
-def whole_state(module: nn.Module) -> dict[str, torch.Tensor]:
-    """`state_dict` with whole tensors on the CPU. Every process must ask."""
-    return {name: whole(value.detach()).cpu().contiguous() for name, value in module.state_dict().items()}
+def kept_names(module: nn.Module, frozen: bool = True) -> list[str]:
+    """Names in `state_dict`; without parameters that are not trained if `frozen` is False."""
+    left_out = set() if frozen else {name for name, p in module.named_parameters() if not p.requires_grad}
+    return [name for name in module.state_dict() if name not in left_out]
+
+
+def whole_state(module: nn.Module, names: Sequence[str] | None = None) -> dict[str, torch.Tensor]:
+    """`state_dict`, or some of it, with whole tensors on the CPU. Every process must ask."""
+    state = module.state_dict()
+    return {name: whole(state[name].detach()).cpu().contiguous() for name in names or state}
 
 
 def whole_optimizer_state(state: Any) -> Any:
@@ -61,14 +68,15 @@ def whole_optimizer_state(state: Any) -> Any:
 
 
 @torch.no_grad()
-def fill(module: nn.Module, state: dict[str, torch.Tensor]) -> None:
-    """Puts whole tensors into a module whose parameters may be sharded.
+def fill(module: nn.Module, state: dict[str, torch.Tensor], names: Sequence[str] | None = None) -> None:
+    """Puts whole tensors into a module, or some of it, whose parameters may be sharded.
 
     Raises:
         KeyError: `state` lacks one of them.
     """
-    for name, value in module.state_dict().items():
-        value.copy_(_like(state[name], value))
+    own = module.state_dict()
+    for name in names or own:
+        own[name].copy_(_like(state[name], own[name]))
 
 
 def fill_optimizer(optimizer: Any, state: dict[str, Any], parameters: Iterable[nn.Parameter]) -> None:
