@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-TRAINERS = ("vae", "decoder", "sampled_tokens", "vae_decoder", "scene_latents", "prior", "encoder", "bundle")
+TRAINERS = (
+    "vae", "decoder", "sampled_tokens", "vae_decoder", "scene_latents", "paper_latents", "prior", "encoder", "bundle"
+)  # fmt: skip
 BENCHMARKS = ("startup", "world", "decoder", "sampling", "encoder", "editor", "faithful", "scale")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import struct
+from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
 
@@ -42,21 +43,36 @@ def write_latents(folder: Path, out: Path, stop: int | None = None) -> int:
     count = min(len(records), stop or len(records))
     if not count:
         raise ValueError(f"no records in {folder}; let `data encode` go on, or loosen its --min-objects")
-    labels = _all_labels(records, count)
-    first = _row(records[0].scene, labels)
+    scenes = (_scene(records, number) for number in range(count))
+    write_scenes(scenes, count, _all_labels(records, count), records.latent_space, out)
+    return count
+
+
+def write_scenes(scenes: Iterable[SceneLatent], count: int, labels: list[str], latent_space: str, out: Path) -> None:
+    """Writes a `LatentSet` file of `count` scenes of equal sizes, one after another.
+
+    Raises:
+        ValueError: there is no scene.
+    """
     out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(out.name + ".tmp")
-    views = _empty_file(partial, first, count, {"labels": json.dumps(labels), "latent_space": records.latent_space})
-    for number in tqdm(range(count), desc="latents"):
-        scene = records[number].scene
-        if scene.latent_space != records.latent_space:
-            raise ValueError(f"record {records[number].key} is of latent space {scene.latent_space}; encode it again")
-        for name, value in _row(scene, labels).items():
+    partial, views = out.with_name(out.name + ".tmp"), dict[str, np.memmap]()
+    for number, scene in enumerate(tqdm(scenes, total=count, desc="latents")):
+        row = _row(scene, labels)
+        views = views or _empty_file(partial, row, count, {"labels": json.dumps(labels), "latent_space": latent_space})
+        for name, value in row.items():
             views[name][number] = value
+    if not views:
+        raise ValueError(f"no scenes for {out}; expected {count}")
     for view in views.values():
         view.flush()
     os.replace(partial, out)
-    return count
+
+
+def _scene(records: EncodedFolder, number: int) -> SceneLatent:
+    record = records[number]
+    if record.scene.latent_space != records.latent_space:
+        raise ValueError(f"record {record.key} is of latent space {record.scene.latent_space}; encode it again")
+    return record.scene
 
 
 def _all_labels(records: EncodedFolder, count: int) -> list[str]:

@@ -1,0 +1,78 @@
+"""The paper's own latent records as a file for the prior: `python -m anchorgen train paper_latents --file FILE --out FILE`.
+
+The file is a `.safetensors` with `box` `[S, N, 10]`, `appearance` `[S, N, K, C]`, `presence` `[S, N]`, `camera` `[S, 2]` and
+`background` `[S, C]` or `[S, Kb, C]` of S scenes, and maybe `up` `[S, 3]` and `floor` `[S]`; see `scene/paper_record.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import tyro
+from safetensors import safe_open
+
+from anchorgen.scene.latent import SceneLatent
+from anchorgen.scene.paper_record import scene_from_paper
+from anchorgen.train.encoded_latents import write_scenes
+
+_NEEDED = ("box", "appearance", "presence", "camera", "background")
+
+
+@dataclass(frozen=True)
+class PaperLatents:
+    """Attributes:
+    file: the records. out: the `.safetensors` to write.
+    frame: of t and q in `box`.
+    latent_space: a name for the networks that made f and b.
+    """
+
+    file: Path
+    out: Path
+    frame: Literal["opencv", "pytorch3d"] = "opencv"
+    latent_space: str = "paper"
+
+
+def paper_scenes(config: PaperLatents) -> tuple[int, Iterator[SceneLatent]]:
+    """How many scenes there are, and each of them.
+
+    Raises:
+        ValueError: an array is missing or of another length, or a scene is none; the message names it.
+    """
+    with safe_open(config.file, "numpy") as file:
+        names = set(file.keys())
+        missing = sorted(set(_NEEDED) - names)
+        if missing:
+            raise ValueError(f"{config.file} has no {', '.join(missing)}; expected {', '.join(_NEEDED)}")
+        slices = {name: file.get_slice(name) for name in names & {*_NEEDED, "up", "floor"}}
+        lengths = {name: part.get_shape()[0] for name, part in slices.items()}
+    if len(set(lengths.values())) != 1:
+        raise ValueError(f"{config.file} has arrays of different lengths: {lengths}; expected one row a scene")
+    return lengths["box"], _scenes(config, lengths["box"], sorted(slices))
+
+
+def _scenes(config: PaperLatents, count: int, names: list[str]) -> Iterator[SceneLatent]:
+    with safe_open(config.file, "numpy") as file:
+        slices = {name: file.get_slice(name) for name in names}
+        num_slots = slices["box"].get_shape()[1]
+        for number in range(count):
+            row = {name: np.asarray(part[number : number + 1])[0] for name, part in slices.items()}
+            there = row.pop("presence").astype(bool)
+            gravity = {name: row.pop(name) for name in ("up", "floor") if name in row}
+            arrays = {"box": row["box"][there], "appearance": row["appearance"][there]}
+            arrays |= {"camera": row["camera"], "background": row["background"]}
+            settings = {"frame": config.frame, "num_slots": num_slots, "latent_space": config.latent_space}
+            try:
+                yield scene_from_paper(**arrays, **gravity, **settings)
+            except ValueError as error:
+                raise ValueError(f"scene {number} of {config.file}: {error}") from None
+
+
+def main(argv: list[str] | None = None) -> None:
+    config = tyro.cli(PaperLatents, args=argv, description=__doc__)
+    count, scenes = paper_scenes(config)
+    write_scenes(scenes, count, ["object"], config.latent_space, config.out)
+    print(f"wrote {config.out}: {count} scenes of latent space {config.latent_space}")
