@@ -38,6 +38,7 @@ def ablate(records, tmp_path, monkeypatch):
     monkeypatch.setattr(run, "evaluation_scenes", lambda count: islice(evaluation_fixture(FIXTURES), count))
     files = ["--results", str(tmp_path / "r.json"), "--table", str(tmp_path / "t.md"), "--runs", str(tmp_path / "runs")]
     short = ["--steps", "2", "--vae-steps", "2", "--num-rooms", "2", "--num-scenes", "2"]
+    short += ["--mixed-precision", "no"]
     return lambda *rows: main(["ablate", "--row", *rows, "--data", str(tmp_path / "rooms"), *files, *short])
 
 

@@ -41,6 +41,7 @@ class Ablation:
     data: rendered rooms (default: the training split in the cache).
     seed: of the training.
     steps, vae_steps: fewer for a trial.
+    mixed_precision: "bf16", or "no" for machines that are slow in it.
     num_rooms, num_scenes: validation rooms for reconstruction, evaluation scenes for edits.
     again: measures rows again that are in the results; finished runs are not trained again.
     results, table: files that the measured rows are written to.
@@ -52,6 +53,7 @@ class Ablation:
     seed: int = 0
     steps: int = STEPS
     vae_steps: int = 1500
+    mixed_precision: str = "bf16"
     num_rooms: int = 64
     num_scenes: int = 40
     again: bool = False
@@ -63,6 +65,7 @@ def train_row(config: Ablation, name: str) -> Path:
     """The folder of the finished run."""
     autoencoder, out = config.runs / "vae", config.runs / name
     data = ["--data", str(config.data), "--stop", str(ROOMS), "--size", str(SIZE)]
+    data += ["--loop.mixed-precision", config.mixed_precision]
     if not (autoencoder / "vae.safetensors").is_file():
         steps = ["--loop.steps", str(config.vae_steps), "--crop", "32", "--kl-weight", "1e-3"]
         vae.main([*data, "--out", str(autoencoder), *steps, *_options("model", AUTOENCODER)])
