@@ -44,7 +44,7 @@ class FakeSam3d:
         quat = np.array([1.0, 0, 0, 0]) + 0.1 * rng.normal(size=4)
         return {
             "coords": coords.astype(np.uint8),
-            "feats": np.full((len(coords), 8), mask.mean(), np.float32),
+            "feats": np.full((len(coords), 8), mask.mean(), np.float16),
             "rotation": (quat / np.linalg.norm(quat)).astype(np.float32),
             "translation": np.array([0.2, -0.1, 2.0], np.float32),
             "scale": np.full(3, 1.5, np.float32),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import pytest
 import torch
 
@@ -11,22 +13,31 @@ _OPERATORS: list[torch.library.Library] = []
 _NMS = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
 
 
+def _import_torchvision() -> bool:
+    """Before transformers and diffusers are imported, which import it where it is installed."""
+    if find_spec("transformers") is None or find_spec("torchvision") is None:
+        return False
+    try:
+        import torchvision
+    except RuntimeError:
+        library = torch.library.Library("torchvision", "DEF")
+        for name in ("nms", "qnms"):
+            library.define(name + _NMS)
+        _OPERATORS.append(library)
+        import torchvision  # noqa: F401
+    return True
+
+
+HAS_TORCHVISION = _import_torchvision()
+
+
 def need_transformers():
     return pytest.importorskip("transformers", reason="extra 'paper'")
 
 
 def need_torchvision() -> None:
-    try:
-        import torchvision
-    except ImportError:
-        pytest.skip("extra 'paper'")
-    except RuntimeError:
-        if not _OPERATORS:
-            library = torch.library.Library("torchvision", "DEF")
-            for name in ("nms", "qnms"):
-                library.define(name + _NMS)
-            _OPERATORS.append(library)
-        import torchvision  # noqa: F401
+    if not HAS_TORCHVISION:
+        pytest.skip("extra 'paper': torchvision")
 
 
 def small_sam3(seed: int = 0):

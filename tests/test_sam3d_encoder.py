@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 import warnings
 
 import numpy as np
@@ -154,6 +155,17 @@ def test_a_worker_that_dies_leaves_the_rest_for_the_next(make):
         encoder.encode(picture(), masks=given())
     encoder.workers.checkpoint.write_text("")
     assert encoder.encode(picture(), masks=given()).labels == ("a", "b", "c")
+
+
+def test_an_interrupted_block_stops_its_workers(make):
+    encoder = make("slow")
+    names = [encoder.add(picture(k), masks(4)).name for k in range(20)]
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), encoder.workers:  # noqa: PT012
+        encoder.workers.wait([min(names)], timeout_s=60)  # the first in their order
+        raise KeyboardInterrupt
+    assert time.monotonic() - start < 15  # 20 s of work were left
+    assert job_status(encoder.workers.job).waiting > 0
 
 
 def test_waiting_has_an_end(make):

@@ -82,7 +82,8 @@ def floor_from_points(points: np.ndarray, up: np.ndarray) -> float | None:
     height = here[level] @ up
     if len(height) < _MIN_SHARE * normals[..., 0].size:
         return None
-    edges = np.linspace(*np.quantile(height, [0.005, 0.995]), _BINS + 1)
+    low, high = (float(np.quantile(height, share)) for share in (0.005, 0.995))
+    edges = np.linspace(low, high, _BINS + 1)
     if edges[-1] - edges[0] < 1e-9:
         return float(np.median(height))
     counts = np.histogram(height, edges)[0]

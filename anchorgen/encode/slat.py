@@ -86,7 +86,7 @@ def box_of_slat(
 def slat_object(label: str, score: float, tensors: dict[str, np.ndarray]) -> SlatObject:
     """The record that the worker writes (`sam3d.folder.OBJECT_FIELDS`) as an object."""
     box = box_of_slat(*(tensors[name] for name in ("coords", "rotation", "translation", "scale")))
-    feats = (tensors["feats"] - tensors["slat_mean"]) / tensors["slat_std"]
+    feats = (tensors["feats"].astype(np.float32) - tensors["slat_mean"]) / tensors["slat_std"]
     return SlatObject(label, score, tensors["coords"], feats.astype(np.float32), *box)
 
 

@@ -6,8 +6,8 @@
                   picture.png           RGB
                   mask-000.png          8 bit, 255 = object 0
                   depth.safetensors     optional: points `[H, W, 3]` float32 (PyTorch3D frame, NaN = unknown)
-                                        and intrinsics `[3, 3]` float32
-                  camera.safetensors    result: the same two, given or estimated
+                                        and intrinsics `[3, 3]` float32; goes when every object has a result
+                  camera.safetensors    result: the same two, given or estimated; at most 128 points a side
                   object-000.safetensors  result: the tensors of `OBJECT_FIELDS`
                   object-000.failed.json  result: {"reason": ...}; picture.failed.json: of the whole picture
                   object-000.tries      how often it was begun; picture.tries: its camera
@@ -41,7 +41,7 @@ SLAT_CHANNELS, GRID = 8, 64
 # name: (dtype, shape); V voxels. Rotation, translation and scale as SAM 3D gives them: p = (x * scale) @ R + t.
 OBJECT_FIELDS: dict[str, tuple[type, tuple[int | str, ...]]] = {
     "coords": (np.uint8, ("V", 3)),
-    "feats": (np.float32, ("V", SLAT_CHANNELS)),
+    "feats": (np.float16, ("V", SLAT_CHANNELS)),
     "rotation": (np.float32, (4,)),
     "translation": (np.float32, (3,)),
     "scale": (np.float32, (3,)),
@@ -140,12 +140,17 @@ def manifest_of(folder: Path) -> dict[str, Any]:
 
 
 def masks_of(folder: Path) -> list[np.ndarray]:
-    """`[H, W]` bool of each object."""
-    found = []
-    for item in manifest_of(folder)["objects"]:
-        with Image.open(folder / item["mask"]) as image:
-            found.append(np.asarray(image.convert("L")) > 127)
-    return found
+    """`[H, W]` bool of each object. Raises JobError for a file that is not whole."""
+    return [mask_of(folder / item["mask"]) for item in manifest_of(folder)["objects"]]
+
+
+def mask_of(path: Path) -> np.ndarray:
+    """`[H, W]` bool. Raises JobError for a file that is not whole."""
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("L")) > 127
+    except OSError as error:
+        raise JobError(f"{path} cannot be read ({error}); remove the picture's folder, and add it again") from None
 
 
 def result_path(folder: Path, index: int) -> Path:

@@ -29,6 +29,7 @@ else:  # run as a file
 
 MAX_TRIES = 3  # a worker that dies at an object takes the others down too: it is left alone after that
 MIN_MASK_PX = 30
+MAX_POINTS_SIDE = 128
 MEMORY = "32 GB of GPU memory (SAM 3D's own setup page)"
 INSTALL = "run the worker with the interpreter of SAM 3D Objects' own environment (docs/sam3d.md)"
 _ALLOWED_TARGETS = {"sam3d_objects", "torch", "torchvision", "moge"}
@@ -111,7 +112,7 @@ class Sam3dObjects:
         )
         found = {
             "coords": _numpy(out["slat"].coords)[:, 1:].astype(np.uint8),  # the first column is the batch
-            "feats": _numpy(out["slat"].feats),
+            "feats": _numpy(out["slat"].feats).astype(np.float16),
             "slat_mean": _numpy(self.pipeline.slat_mean),
             "slat_std": _numpy(self.pipeline.slat_std),
         }
@@ -179,8 +180,7 @@ def encode_picture(path: Path, backend: Backend) -> None:
             folder.write_failure(path, index, f"the worker ended {MAX_TRIES} times while it was at this object")
             continue
         try:
-            with Image.open(path / manifest["objects"][index]["mask"]) as image:
-                mask = np.asarray(image.convert("L")) > 127
+            mask = folder.mask_of(path / manifest["objects"][index]["mask"])
             if mask.shape != rgb.shape[:2] or mask.sum() < MIN_MASK_PX:
                 raise folder.JobError(
                     f"the mask is {list(mask.shape)} with {int(mask.sum())} px; expected {list(rgb.shape[:2])} with at "
@@ -191,21 +191,25 @@ def encode_picture(path: Path, backend: Backend) -> None:
             folder.write_tensors(folder.result_path(path, index), tensors, {"frame": "pytorch3d rows"})
         except Exception as error:
             _fail(path, index, error, backend)
+    if all(folder.result_path(path, index).exists() for index in range(len(manifest["objects"]))):
+        (path / "depth.safetensors").unlink(missing_ok=True)  # megabytes; a retry of failed objects would need it
 
 
 def _camera(path: Path, rgb: np.ndarray, backend: Backend) -> Mapping[str, np.ndarray]:
-    """Once a picture: given, made before, or estimated now."""
-    done, given = path / "camera.safetensors", path / "depth.safetensors"
-    if done.exists():
-        return folder.read_tensors(done)
-    if folder.begun(path) >= MAX_TRIES:
+    """The picture's depth, given or estimated; what stays of it is thinned, as it is only for gravity and focal length."""
+    given, done = path / "depth.safetensors", path / "camera.safetensors"
+    if folder.begun(path) >= MAX_TRIES and not done.exists():
         raise folder.JobError(f"the worker ended {MAX_TRIES} times while it was at it")
     camera = folder.read_tensors(given) if given.exists() else backend.camera(rgb)
     expected = {"points": (*rgb.shape[:2], 3), "intrinsics": (3, 3)}
     found = {name: value.shape for name, value in camera.items()}
     if found != expected:
         raise folder.JobError(f"depth has {found}; expected {expected}")
-    folder.write_tensors(done, camera, {"frame": "pytorch3d", "source": "given" if given.exists() else "worker"})
+    if not done.exists():
+        step = -(-max(rgb.shape[:2]) // MAX_POINTS_SIDE)
+        thin = {**camera, "points": camera["points"][step // 2 :: step, step // 2 :: step]}
+        about = {"frame": "pytorch3d", "source": "given" if given.exists() else "worker"}
+        folder.write_tensors(done, thin, about)
     return camera
 
 

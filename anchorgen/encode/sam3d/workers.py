@@ -116,8 +116,14 @@ class Sam3dWorkers:
             process.wait()
         self._running = []
 
+    def stop(self) -> None:
+        """Ends the workers at once; finished objects stay, and the next ones go on from there."""
+        for process, _ in self._running:
+            process.terminate()
+        self.close()
+
     def __enter__(self) -> Sam3dWorkers:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.close() if kind is None else self.stop()
