@@ -1,7 +1,8 @@
 """The paper's own latent records as a file for the prior: `python -m anchorgen train paper_latents --file FILE --out FILE`.
 
 The file is a `.safetensors` with `box` `[S, N, 10]`, `appearance` `[S, N, K, C]`, `presence` `[S, N]`, `camera` `[S, 2]` and
-`background` `[S, C]` or `[S, Kb, C]` of S scenes, and maybe `up` `[S, 3]` and `floor` `[S]`; see `scene/paper_record.py`.
+`background` `[S, C]` of S scenes, and maybe `up` `[S, 3]` and `floor` `[S]`; `encode/paper_records.py` says what they are.
+One scene at a time is in memory.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ import numpy as np
 import tyro
 from safetensors import safe_open
 
+from anchorgen.encode.paper_records import RecordConvention, scenes_from_paper_records
 from anchorgen.scene.latent import SceneLatent
-from anchorgen.scene.paper_record import scene_from_paper
 from anchorgen.train.encoded_latents import write_scenes
 
 _NEEDED = ("box", "appearance", "presence", "camera", "background")
@@ -57,16 +58,12 @@ def paper_scenes(config: PaperLatents) -> tuple[int, Iterator[SceneLatent]]:
 def _scenes(config: PaperLatents, count: int, names: list[str]) -> Iterator[SceneLatent]:
     with safe_open(config.file, "numpy") as file:
         slices = {name: file.get_slice(name) for name in names}
-        num_slots = slices["box"].get_shape()[1]
+        num_slots, num_tokens, channels = slices["appearance"].get_shape()[1:]
+        convention = RecordConvention(config.frame, num_tokens=num_tokens, channels=channels)
         for number in range(count):
             row = {name: np.asarray(part[number : number + 1])[0] for name, part in slices.items()}
-            there = row.pop("presence").astype(bool)
-            gravity = {name: row.pop(name) for name in ("up", "floor") if name in row}
-            arrays = {"box": row["box"][there], "appearance": row["appearance"][there]}
-            arrays |= {"camera": row["camera"], "background": row["background"]}
-            settings = {"frame": config.frame, "num_slots": num_slots, "latent_space": config.latent_space}
             try:
-                yield scene_from_paper(**arrays, **gravity, **settings)
+                yield from scenes_from_paper_records(row, convention, num_slots, config.latent_space)
             except ValueError as error:
                 raise ValueError(f"scene {number} of {config.file}: {error}") from None
 
