@@ -10,8 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-TRAINERS = ("vae", "decoder", "sampled_tokens", "vae_decoder", "scene_latents", "prior", "encoder", "bundle", "flux2")
-BENCHMARKS = ("startup", "world", "decoder", "sampling", "encoder", "editor", "faithful", "flux2")
+TRAINERS = (
+    "vae", "decoder", "sampled_tokens", "vae_decoder", "scene_latents", "paper_latents", "prior", "encoder", "bundle",
+    "flux2",
+)  # fmt: skip
+BENCHMARKS = ("startup", "world", "decoder", "sampling", "encoder", "editor", "faithful", "scale", "flux2")
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -19,7 +22,7 @@ def main(argv: list[str] | None = None) -> None:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] == ["train"] and len(arguments) > 1 and arguments[1] in TRAINERS:
         return importlib.import_module(f"anchorgen.train.{arguments[1]}").main(arguments[2:])
-    if arguments[:1] in (["demo"], ["sheet"], ["card"], ["flux2"]):
+    if arguments[:1] in (["demo"], ["sheet"], ["card"], ["scale"], ["flux2"]):
         return importlib.import_module(f"anchorgen.analysis.{arguments[0]}").main(arguments[1:])
     if arguments[:1] == ["ablate"]:
         return importlib.import_module("anchorgen.ablation.run").main(arguments[1:])
@@ -45,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
         "sheet", help="held-out rooms as the model draws them, or --what lamps, the light of their lamps"
     )
     commands.add_parser("card", help="model card and README figures out of docs/results")
+    commands.add_parser("scale", help="hours, disk and GPUs of the paper's size, stage by stage")
     commands.add_parser("ablate", help="train and measure small decoders that differ in one thing each")
     commands.add_parser("flux2", help="the paper's decoder: sizes and memory, and its empty prompt, once")
     commands.add_parser("demo", help="encode, edit, resample and draw a bundled room: writes out/demo.png")
@@ -67,6 +71,7 @@ def _add_data_commands(data: Any) -> None:
     _add_looking_and_packing(data)
     _add_layouts(data)
     _add_evaluation(data)
+    _add_encode(data)
 
 
 def _add_render(data: Any) -> None:
@@ -90,7 +95,7 @@ def _add_render(data: Any) -> None:
 
 
 def _add_looking_and_packing(data: Any) -> None:
-    inspect = data.add_parser("inspect", help="contact sheet, figures, tables and checksums of a folder of rooms")
+    inspect = data.add_parser("inspect", help="contact sheet, figures, tables and checksums of rooms or pictures")
     inspect.add_argument("folder", type=Path)
     inspect.add_argument("--out", type=Path, default=Path("out/rooms"), help="folder, or the contact sheet's name.png")
     inspect.add_argument("--limit", type=_positive, help="rooms to read (default: all)")
@@ -130,6 +135,44 @@ def _add_evaluation(data: Any) -> None:
     evaluation.set_defaults(run=_evaluation)
 
 
+def _add_encode(data: Any) -> None:
+    from anchorgen.data.screening import Screening
+
+    usual = Screening()
+    encode = data.add_parser("encode", help="pictures (LSUN's lmdb or a folder) into shards of scene latents")
+    encode.add_argument("source", type=Path, help="an unzipped LSUN lmdb, or a folder of jpg, png or webp files")
+    encode.add_argument("--out", type=Path, required=True, help="folder of the shards")
+    encode.add_argument("--encoder", default="bedrooms-128", help="a model, its folder, or module:function(device)")
+    encode.add_argument("--device", help='"cpu", "cuda:1", ... (default: a GPU of its own for each process)')
+    encode.add_argument("--count", type=_positive, help="pictures to look at; raise it later to go on (default: all)")
+    encode.add_argument("--shard-size", type=_positive, default=512, help="pictures a shard")
+    encode.add_argument("--workers", type=_positive, default=1, help="processes")
+    encode.add_argument("--threads", type=_positive, default=1, help="threads of each process")
+    screen = encode.add_argument_group("which pictures")
+    screen.add_argument("--min-side-px", type=_positive, default=usual.min_side_px, help="shorter side")
+    screen.add_argument("--max-aspect", type=float, default=usual.max_aspect, help="longer over shorter side")
+    screen.add_argument("--max-side-px", type=_positive, default=usual.max_side_px, help="larger ones are kept smaller")
+    screen.add_argument("--min-objects", type=int, default=usual.min_objects, help="that the encoder finds")
+    encode.set_defaults(run=_encode)
+
+
+def _encode(options: argparse.Namespace) -> None:
+    from anchorgen.data.screening import Screening
+    from anchorgen.train.encode_pictures import EncodeJob, encode_pictures, process_of
+
+    with _plain_errors("data encode", options.out):
+        names = ("min_side_px", "max_aspect", "max_side_px", "min_objects")
+        screening = Screening(**{name: getattr(options, name) for name in names})
+        names = ("source", "out", "encoder", "device", "count", "shard_size", "workers", "threads")
+        job = EncodeJob(**{name: getattr(options, name) for name in names}, screening=screening)
+        reports = encode_pictures(job)
+    records, seen = sum(r.records for r in reports), sum(r.num_keys for r in reports)
+    left_out, failed = (sum(len(getattr(r, name)) for r in reports) for name in ("left_out", "failures"))
+    rank, world = process_of()
+    so_far = f" so far (process {rank + 1} of {world} is done)" if world > 1 else ""
+    print(f"{records:,} of {seen:,} pictures in {options.out}{so_far}: {left_out:,} left out, {failed:,} failed")
+
+
 def _render(options: argparse.Namespace) -> None:
     from anchorgen.data.cache import split_folder
     from anchorgen.data.splits import FIRST_SEED, split_of
@@ -150,10 +193,14 @@ def _render(options: argparse.Namespace) -> None:
 
 
 def _inspect(options: argparse.Namespace) -> None:
-    from anchorgen.analysis.inspect_data import inspect_folder
+    from anchorgen.data.encoded_shards import is_encoded
 
     with _plain_errors("data inspect", options.out, resumes=False):
-        inspect_folder(options.folder, options.out, options.limit)
+        if is_encoded(options.folder):
+            from anchorgen.analysis.inspect_encoded import inspect_encoded as look
+        else:
+            from anchorgen.analysis.inspect_data import inspect_folder as look
+        look(options.folder, options.out, options.limit)
 
 
 def _pack(options: argparse.Namespace) -> None:

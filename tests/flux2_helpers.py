@@ -25,7 +25,7 @@ VAE = AutoencoderConfig(
     attention=True,
 )  # fmt: skip
 TINY = KleinConfig(
-    num_tokens=2, channels=8, num_background=1, image_size=64, sites="all", context_width=32, num_text_tokens=5,
+    num_tokens=2, channels=8, num_background=1, background_patch=4, image_size=64, sites="all", context_width=32, num_text_tokens=5,
     repository="", dtype="float32", transformer=TRANSFORMER,
 )  # fmt: skip
 

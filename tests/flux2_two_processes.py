@@ -32,7 +32,8 @@ def main(shards: Path, out: Path) -> None:
 
 def _run(shards: Path, out: Path, loop: LoopConfig, sharded: bool, ask: bool = True, **changes) -> None:
     dtype, ask = changes.pop("dtype", "float32"), ask and sharded
-    decoder, _ = run(settings(shards, out, loop, shard=ask, **changes), latent_noise=0.0, dtype=dtype)
+    loop = replace(loop, sharding="full" if ask else "no")
+    decoder, _ = run(settings(shards, out, loop, **changes), latent_noise=0.0, dtype=dtype)
     weights = (decoder.velocity.scene.no_scene, decoder.velocity.transformer.x_embedder.weight)
     assert dist.get_world_size() == 2 and all(isinstance(weight, DTensor) == sharded for weight in weights)
 

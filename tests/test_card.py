@@ -6,9 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
+from huggingface_hub import ModelCard
+from test_pipeline import tiny_pipeline
 
 from anchorgen.analysis.card import BEGIN, END, card_text, edits_measured, figures_table, fill_readme, read_results
 from anchorgen.analysis.results import weights_sha256
+from anchorgen.pipeline.hub_card import CardFacts
+from anchorgen.pipeline.hub_card import card_text as hub_text
 from anchorgen.pipeline.pretrained import bundled_folder
 
 ROOT = Path(__file__).parents[1]
@@ -21,6 +25,31 @@ def test_readme_and_card_quote_the_result_files():
     training = json.loads((folder / "training.json").read_text())
     card = card_text((folder / "card.md").read_text(), training, results)
     assert card == (folder / "README.md").read_text(), "run: python -m anchorgen card"
+
+
+def test_the_bundled_card_is_one_of_the_hub():
+    check_hub_card(bundled_folder("bedrooms-128"))
+
+
+def test_a_saved_pipeline_is_ready_for_the_hub(tmp_path):
+    tiny_pipeline().save_pretrained(tmp_path, licence="cc-by-4.0")
+    card = check_hub_card(tmp_path)
+    assert card.data.license == "cc-by-4.0" and "| slots | 6 |" in card.text
+    (tmp_path / "README.md").write_text("mine")
+    tiny_pipeline().save_pretrained(tmp_path)
+    assert (tmp_path / "README.md").read_text() == "mine"
+    facts = CardFacts("adapter", "apache-2.0", "", ("bed",), {"decoder": 1}, {}, base_model="owner/name")
+    assert ModelCard(hub_text(facts)).data.base_model == "owner/name"
+
+
+def check_hub_card(folder: Path) -> ModelCard:
+    """Metadata that the hub's own parser reads, and nothing in the folder but weights, JSON, pictures and text."""
+    card = ModelCard.load(folder / "README.md", ignore_metadata_errors=False)
+    assert card.data.library_name == "anchorgen" and card.data.license and card.data.pipeline_tag == "image-to-image"
+    assert "anchored-generation" in card.data.tags and card.text.strip().startswith("# ")
+    kinds = {path.suffix for path in folder.rglob("*") if path.is_file()}
+    assert {".md", ".json", ".safetensors"} <= kinds <= {".md", ".json", ".safetensors", ".webp"}
+    return card
 
 
 @pytest.mark.parametrize("name", ["decoder", "encoder"])

@@ -26,7 +26,7 @@ def test_training_commands_parse():
     for command in commands:
         arguments = shlex.split(command)
         config = tyro.cli(Flux2Training, args=arguments[arguments.index("flux2") + 1 :])
-        assert config.shard == ("--shard" in command) and config.decoder_config().grid == 32
+        assert (config.loop.sharding == "full") == ("sharding full" in command) and config.decoder_config().grid == 32
 
 
 def test_the_config_file_is_accelerates(tmp_path):

@@ -22,7 +22,7 @@ PICTURE = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
 
 def klein_config(repository: str = "") -> PipelineConfig:
     usual = tiny_config()
-    decoder = replace(TINY, repository=repository, num_background=2)
+    decoder = replace(TINY, repository=repository, num_background=2, background_patch=8)
     return replace(usual, name="tiny-klein", autoencoder=VAE, decoder=decoder)
 
 

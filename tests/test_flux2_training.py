@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,20 +13,26 @@ import torch
 from accelerate.state import AcceleratorState
 from diffusers import Flux2Transformer2DModel
 from flux2_helpers import TINY, save_repository, scenes, tiny_decoder
+from PIL import Image
 from record_helpers import make_record
 from safetensors.torch import load_file
+from test_decode import make_batch
 
 from anchorgen.__main__ import main
+from anchorgen.data.encoded import EncodedRecord
+from anchorgen.data.encoded_shards import ShardReport, encoded_path, settle, write_encoded_shard, write_report
 from anchorgen.data.records import Record
 from anchorgen.data.shard_index import RecordIndex
 from anchorgen.data.shards import read_records, shard_path, write_shard
 from anchorgen.decode.flux2 import Flux2KleinDecoder
 from anchorgen.decode.flux2_adapter_file import load_adapter
 from anchorgen.pipeline.token_networks import TokenNetworks
-from anchorgen.train.flux2 import Flux2Loss, Flux2Training, ShardSource, train_flux2
+from anchorgen.scene.latent import SceneLatent
+from anchorgen.train.flux2 import Flux2Loss, Flux2Training, train_flux2
+from anchorgen.train.flux2_data import RecordSource, open_source
 from anchorgen.train.flux2_parts import LORA_FILE, blocks, choose_trained, lora_targets
 from anchorgen.train.loop import LoopConfig
-from anchorgen.train.sharded import Sharding, fit_sharded
+from anchorgen.train.sharded import Shares, fit_sharded
 
 LOOP = LoopConfig(steps=8, log_every=1, checkpoint_every=4, warmup_steps=2, learning_rate=1e-3)
 
@@ -67,7 +74,7 @@ def run(config: Flux2Training, **changes):
     decoder = tiny_decoder(**changes)
     torch.manual_seed(5)
     tokens = TokenNetworks(TINY.num_tokens, TINY.channels, TINY.num_background, TINY.background_patch)
-    return decoder, train_flux2(config, decoder, ShardSource(config.data, 64), tokens)
+    return decoder, train_flux2(config, decoder, RecordSource(config.data, 64), tokens)
 
 
 def losses(out: Path) -> list[float]:
@@ -91,14 +98,14 @@ def test_the_adapter_overfits_four_scenes_beside_a_frozen_backbone(shards, tmp_p
     before = {k: v.clone() for k, v in decoder.state_dict().items()}
     choose_trained(decoder, "adapter")
     torch.manual_seed(5)
-    module = Flux2Loss(decoder.velocity, TokenNetworks(2, 8, 1).eval().requires_grad_(False))
-    rooms = ShardSource(shards, 64).rooms(range(4))
+    module = Flux2Loss(decoder.velocity, TokenNetworks(2, 8, 1, 4).eval().requires_grad_(False))
+    rooms, _ = RecordSource(shards, 64).read(range(4))
     with torch.no_grad():
         clean = decoder.autoencoder.encode(rooms.pictures())
     others = (decoder.noise(range(4)), torch.tensor([0.4, 0.6, 0.8, 1.0]), torch.ones(4, dtype=torch.bool))
     loop = replace(LOOP, steps=80, learning_rate=5e-3, checkpoint_every=80)
-    how = Sharding(False, blocks(decoder), batch_size=4)
-    fit_sharded(loop, module, lambda *_: others, lambda m, b: (m(rooms, clean, *b), {}), tmp_path, how)
+    how = Shares(blocks(decoder), batch_size=4)
+    fit_sharded(loop, module, lambda *_: others, lambda m, b: (m(rooms, None, clean, *b), {}), tmp_path, how)
     frozen = {k: v for k, v in decoder.state_dict().items() if ".processor." not in k and "velocity.scene." not in k}
     assert len(frozen) > 50 and all(torch.equal(value, before[name]) for name, value in frozen.items())
     curve = losses(tmp_path)
@@ -112,7 +119,7 @@ def test_a_run_leaves_an_adapter_that_draws_and_token_networks(shards, tmp_path)
     assert load_adapter(again.velocity, tmp_path / "adapter.safetensors")["pictures"] == 4
     assert not torch.equal(again.render(scenes(), [1, 2], 2), tiny_decoder().render(scenes(), [1, 2], 2))
     names = load_file(tmp_path / "tokens.safetensors").keys()
-    assert names == TokenNetworks(2, 8, 1).state_dict().keys()
+    assert names == TokenNetworks(2, 8, 1, 4).state_dict().keys()
     assert sorted(p.name for p in tmp_path.glob("step-*")) == ["step-00000008"]
 
 
@@ -131,6 +138,8 @@ def test_turns_and_recomputed_activations_change_only_rounding(shards, tmp_path)
     run(settings(shards, tmp_path / "one", loop), latent_noise=0.0)
     run(settings(shards, tmp_path / "two", loop, accumulate=2, gradient_checkpointing=True), latent_noise=0.0)
     np.testing.assert_allclose(losses(tmp_path / "two"), losses(tmp_path / "one"), rtol=2e-4)
+    with pytest.raises(ValueError, match="--accumulate"):
+        run(settings(shards, tmp_path / "x", replace(loop, parts=2)))
     with pytest.raises(ValueError, match="multiple of 3"):
         run(settings(shards, tmp_path / "x", accumulate=3))
 
@@ -170,6 +179,33 @@ def test_a_fully_trained_backbone_loads_like_any_other(shards, tmp_path):
     assert not torch.equal(trained["x_embedder.weight"], untrained["x_embedder.weight"])
 
 
+def test_encoded_pictures_bring_their_latents(tmp_path):
+    folder, scenes_ = tmp_path / "encoded", []
+    for number in range(4):
+        batch, rng = make_batch(1), np.random.default_rng(number)
+        arrays = {n: getattr(batch, n)[0, :3].numpy() for n in ("translation", "quat_wxyz", "scale", "appearance")}
+        scene = SceneLatent.pack(
+            6, **arrays, labels=("bed",) * 3, ids=("",) * 3, focal=batch.focal[0].numpy(), up=batch.up[0].numpy(),
+            floor=float(batch.floor[0]), background=rng.normal(size=(1, 8)).astype(np.float32), latent_space="abc",
+        )  # fmt: skip
+        stream = io.BytesIO()
+        Image.fromarray(room(number).image).resize((80, 70)).save(stream, "PNG")
+        scenes_.append(EncodedRecord(f"picture-{number}", "png", stream.getvalue(), scene))
+    settle(folder, {"latent_space": "abc"})
+    checksum = write_encoded_shard(encoded_path(folder, 0), scenes_)
+    write_report(encoded_path(folder, 0), ShardReport("", 4, 4, sha256=checksum))
+    source = open_source(folder, TINY)
+    rooms, (f, b) = source.read([3, 0])
+    assert rooms.images.shape == (2, 3, 64, 64) and f.shape == (2, 6, 2, 8) and b.shape == (2, 1, 8)
+    assert rooms.names() == ["picture-3", "picture-0"]
+    decoder = tiny_decoder()
+    train_flux2(settings(folder, tmp_path / "run"), decoder, source, None)
+    facts = load_adapter(tiny_decoder().velocity, tmp_path / "run" / "adapter.safetensors")
+    assert facts["latent_space"] == "abc" and not (tmp_path / "run" / "tokens.safetensors").exists()
+    with pytest.raises(ValueError, match="K, C, Kb, C = .2, 8, 1, 8."):
+        open_source(folder, replace(TINY, channels=4))
+
+
 def test_a_choice_that_there_is_not_is_named():
     with pytest.raises(ValueError, match="'adapter', 'lora' or 'full'"):
         choose_trained(tiny_decoder(), "some")  # type: ignore[arg-type]
@@ -190,5 +226,5 @@ def test_the_command_trains_from_a_repository(shards, tmp_path, monkeypatch, cap
     load_adapter(frozen.velocity, tmp_path / "run" / "adapter.safetensors")
     with pytest.raises(SystemExit, match="hf download"):
         main([*command, "--repository", str(tmp_path / "nothing")])
-    with pytest.raises(SystemExit, match="expected 128 x 128"):
+    with pytest.raises(SystemExit, match="size: got 128"):
         main([*command, "--repository", str(repository), "--image-size", "128", "--out", str(tmp_path / "b")])

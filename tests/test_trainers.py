@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
+from picture_files import exported
 from safetensors.torch import load_file
 
 from anchorgen.__main__ import main
@@ -15,6 +17,7 @@ from anchorgen.data.shards import shard_path, write_shard
 from anchorgen.pipeline.pipeline import AnchorgenPipeline
 from anchorgen.train import decoder
 from anchorgen.train.render_data import render_record
+from anchorgen.train.run_pipeline import pipeline_of_run
 from anchorgen.train.tensors import RoomTensors
 from anchorgen.train.vae_decoder import token_crops
 
@@ -71,6 +74,32 @@ def test_going_on_keeps_the_latents_and_trains_the_rest(runs):
     assert all(torch.equal(first[name], second[name]) for name in first)
     before, after = (load_file(runs / name / "decoder.safetensors") for name in ("decoder-1", "decoder"))
     assert any(not torch.equal(before[name], after[name]) for name in before)
+
+
+def test_decoder_and_prior_train_on_encoded_pictures(rooms, runs, tmp_path):
+    pipe = pipeline_of_run(runs / "decoder", runs / "vae")
+    pipe.encoder.config = replace(pipe.encoder.config, threshold=0.0, max_objects=3)
+    pipe.config = replace(pipe.config, encoder={**pipe.config.encoder, "threshold": 0.0, "max_objects": 3})
+    pipe.save_pretrained(tmp_path / "pipe")
+    exported(tmp_path / "pictures")
+    encode = ["data", "encode", str(tmp_path / "pictures"), "--encoder", str(tmp_path / "pipe")]
+    main([*encode, "--out", f"{tmp_path}/shards", "--device", "cpu"])
+    vae = ["--vae", f"{runs}/vae"]
+    train = ["train", "decoder", "--data", f"{tmp_path}/shards", *vae, "--batch-size", "2", *SHORT]
+    main([*train, "--init", f"{runs}/decoder", "--out", f"{tmp_path}/decoder"])
+    record = json.loads((tmp_path / "decoder" / "run.json").read_text())
+    assert (record["rooms"], record["mirrored"], record["latent_space"]) == (7, False, pipe.latent_space)
+    before, after = (load_file(p / "decoder.safetensors") for p in (runs / "decoder", tmp_path / "decoder"))
+    assert any(not torch.equal(before[name], after[name]) for name in before)
+    main(["train", "scene_latents", "--data", f"{tmp_path}/shards", "--out", f"{tmp_path}/latents.safetensors"])
+    prior = ["train", "prior", "--latents", f"{tmp_path}/latents.safetensors", "--out-dir", f"{tmp_path}/prior"]
+    main([*prior, "--batch-size", "2", *SHORT])
+    assert json.loads((tmp_path / "prior" / "run.json").read_text())["latent_space"] == pipe.latent_space
+    with pytest.raises(SystemExit, match="--init is missing"):
+        main([*train, "--out", f"{tmp_path}/none"])
+    main([*encode[:3], "--out", f"{tmp_path}/other", "--device", "cpu"])
+    with pytest.raises(ValueError, match="this decoder of"):
+        main([*train[:3], f"{tmp_path}/other", *train[4:], "--init", f"{runs}/decoder", "--out", f"{tmp_path}/none"])
 
 
 def test_the_decoding_half_learns_sampled_tokens_and_the_encoder_stays(rooms, runs, tmp_path):

@@ -32,12 +32,14 @@ class Row:
     says: what it changes.
     model: settings of `DecoderConfig` that differ from the baseline's.
     training: settings of `DecoderTraining` that differ.
+    crop: f is pooled from visible pixels (`crop.py`).
     """
 
     question: str
     says: str
     model: tuple[tuple[str, str], ...] = ()
     training: tuple[tuple[str, str], ...] = ()
+    crop: bool = False
 
 
 def _model(question: str, says: str, **model: str) -> Row:
@@ -59,9 +61,10 @@ ROWS = {
     "k1": _model("appearance tokens", "K = 1", num_tokens="1"),
     "k2": _model("appearance tokens", "K = 2", num_tokens="2"),
     "k8": _model("appearance tokens", "K = 8", num_tokens="8"),
+    "crop": Row("appearance", "f of the visible pixels, not of voxels; no insert and swap", crop=True),
     "muon": _training("optimizer", "Muon for matrices, AdamW for the rest", loop__optimizer="muon"),
     "weighted": _training("channels of the error", "by the root of their energy in pictures", channel_weight="0.5"),
-    "relit": _training("background", "b taken from pictures under a random light", relight="0.4"),
+    "relit": _training("background", "b taken from pictures under a random light, strength 0.4", relight="0.4"),
     "shift1": _model("times", "not shifted", shift="1"),
     "shift3": _model("times", "shifted by 3", shift="3"),
 }

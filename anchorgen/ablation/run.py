@@ -13,10 +13,12 @@ from typing import Any
 
 import tyro
 
+from anchorgen.ablation.crop import CROP_EDITS, CropPipeline, crop_record
 from anchorgen.ablation.rows import AUTOENCODER, BASELINE, BATCH, ROOMS, ROWS, SIZE, STEPS, TRAINING
 from anchorgen.ablation.small import small_record, small_scene
 from anchorgen.ablation.table import write_table
 from anchorgen.analysis.bench_decoder import edits
+from anchorgen.analysis.evaluation_choice import EDITS
 from anchorgen.analysis.held_out import evaluation_scenes
 from anchorgen.analysis.reconstruction import reconstruction, training_mean
 from anchorgen.analysis.results import commit
@@ -39,7 +41,9 @@ class Ablation:
     data: rendered rooms (default: the training split in the cache).
     seed: of the training.
     steps, vae_steps: fewer for a trial.
+    mixed_precision: "bf16", or "no" for machines that are slow in it.
     num_rooms, num_scenes: validation rooms for reconstruction, evaluation scenes for edits.
+    again: measures rows again that are in the results; finished runs are not trained again.
     results, table: files that the measured rows are written to.
     """
 
@@ -49,8 +53,10 @@ class Ablation:
     seed: int = 0
     steps: int = STEPS
     vae_steps: int = 1500
+    mixed_precision: str = "bf16"
     num_rooms: int = 64
     num_scenes: int = 40
+    again: bool = False
     results: Path = RESULTS
     table: Path = TABLE
 
@@ -59,6 +65,7 @@ def train_row(config: Ablation, name: str) -> Path:
     """The folder of the finished run."""
     autoencoder, out = config.runs / "vae", config.runs / name
     data = ["--data", str(config.data), "--stop", str(ROOMS), "--size", str(SIZE)]
+    data += ["--loop.mixed-precision", config.mixed_precision]
     if not (autoencoder / "vae.safetensors").is_file():
         steps = ["--loop.steps", str(config.vae_steps), "--crop", "32", "--kl-weight", "1e-3"]
         vae.main([*data, "--out", str(autoencoder), *steps, *_options("model", AUTOENCODER)])
@@ -68,17 +75,20 @@ def train_row(config: Ablation, name: str) -> Path:
         command = [*data, "--vae", str(autoencoder), "--out", str(out), "--batch-size", str(BATCH)]
         command += ["--loop.steps", str(config.steps), "--loop.seed", str(config.seed)]
         command += [text for key, value in (TRAINING | dict(row.training)).items() for text in (f"--{key}", value)]
-        decoder.main([*command, *_options("model", model)])
+        decoder.main(
+            [*command, *_options("model", model)], (lambda record: crop_record(record, SIZE)) if row.crop else None
+        )
     return out
 
 
-def measure_row(config: Ablation, pipe: AnchorgenPipeline) -> dict[str, Any]:
-    """Figures at 64 px, one noise seed, with the pipeline's steps and guidance."""
+def measure_row(config: Ablation, pipe: AnchorgenPipeline, crop: bool = False) -> dict[str, Any]:
+    """Figures at 64 px, one noise seed, with the pipeline's steps and guidance; `crop` pools f from visible pixels."""
+    pipe = CropPipeline.of(pipe) if crop else pipe
     stored = read_records(split_folder("val"), stop=config.num_rooms)
     records = [small_record(record, SIZE) for record in stored]
     figures = reconstruction(pipe, records, (0,), training_mean(pipe))
     scenes = (small_scene(scene, SIZE) for scene in evaluation_scenes(config.num_scenes))
-    return figures | edits(pipe, scenes, (0,))
+    return figures | edits(pipe, scenes, (0,), CROP_EDITS if crop else EDITS)
 
 
 def _options(group: str, texts: Sequence[str]) -> list[str]:
@@ -91,10 +101,10 @@ def main(argv: list[str] | None = None) -> None:
         raise SystemExit(f"anchorgen ablate: no row {', '.join(sorted(unknown))}; expected some of {', '.join(ROWS)}")
     for name in config.row or tuple(ROWS):
         known = json.loads(config.results.read_text())["rows"] if config.results.is_file() else {}
-        if name in known:
+        if name in known and not config.again:
             continue
         run = train_row(config, name)
-        figures = measure_row(config, pipeline_of_run(run, config.runs / "vae"))
+        figures = measure_row(config, pipeline_of_run(run, config.runs / "vae"), ROWS[name].crop)
         facts = read_run_records(run.parent, (run.name,))[run.name]
         command = f"python -m anchorgen ablate --row {name}"
         known[name] = {"command": command, "commit": commit(), "training": facts, "figures": figures}

@@ -16,6 +16,7 @@ _COLUMNS = {
     "edit_gain_db": "edit gain (dB)",
     "edit_gap_db": "edit gap (dB)",
     "collateral_psnr_db": "collateral (dB)",
+    "revealed_psnr_db": "revealed (dB)",
     "lamp_correlation": "lamp r",
     "lamp_slope": "lamp slope",
 }

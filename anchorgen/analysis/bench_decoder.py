@@ -17,11 +17,13 @@ from tqdm.auto import tqdm
 from anchorgen.analysis.adapter_cost import adapter_cost
 from anchorgen.analysis.drawn_scene import draw, light_maps
 from anchorgen.analysis.edit_errors import EditError, edit_error, edit_figures
+from anchorgen.analysis.evaluation_choice import EDITS
 from anchorgen.analysis.evaluation_set import EvaluationScene
 from anchorgen.analysis.held_out import evaluation_scenes, stream_test_records, test_records
 from anchorgen.analysis.lamp_light import LampLight, lamp_figures, lamp_light
 from anchorgen.analysis.leakage import empty_rooms, lamp_probe
 from anchorgen.analysis.reconstruction import reconstruction, training_mean
+from anchorgen.analysis.revealed import Revealed, revealed, revealed_figures
 from anchorgen.pipeline.loading import load
 from anchorgen.pipeline.pipeline import AnchorgenPipeline
 from anchorgen.scene.batch import SceneBatch
@@ -51,20 +53,27 @@ def run(quick: bool = False) -> dict[str, Any]:
     return figures | timing(pipe, [pipe.latents(r.truth, r.image, r.instance) for r in records[:4]])
 
 
-def edits(pipe: AnchorgenPipeline, scenes: Iterable[EvaluationScene], seeds: Sequence[int]) -> dict[str, Any]:
-    """Errors of every edit of the evaluation set, and the light of the lamps that are taken away."""
+def edits(
+    pipe: AnchorgenPipeline,
+    scenes: Iterable[EvaluationScene],
+    seeds: Sequence[int],
+    names: Sequence[str] = EDITS,
+) -> dict[str, Any]:
+    """Errors of the edits `names` of the evaluation set, what they reveal, and the light of lamps that are taken away."""
     errors: list[EditError] = []
     lights: list[LampLight] = []
+    shown: list[Revealed] = []
     count = 0
     for scene in scenes:
         count += 1
-        drawn = draw(pipe, scene, seeds)
+        drawn = draw(pipe, scene, seeds, names)
         for name, edited in drawn.edited.items():
             truth, mask = scene.after[name], scene.influence[name]
             errors.append(edit_error(scene.index, name, truth, mask, edited, drawn.unedited, drawn.floor[name]))
+            shown.append(revealed(scene, name, drawn.known, edited, drawn.unedited))
         if "remove_lit_lamp" in drawn.edited:
             lights.append(lamp_light(*light_maps(scene, drawn)))
-    return edit_figures(errors, count) | lamp_figures(lights)
+    return edit_figures(errors, count) | revealed_figures(shown) | lamp_figures(lights)
 
 
 def timing(pipe: AnchorgenPipeline, scenes: Sequence[SceneLatent]) -> dict[str, Any]:

@@ -21,11 +21,12 @@ from anchorgen.pipeline.pipeline import AnchorgenPipeline
 @dataclass(frozen=True)
 class DrawnScene:
     """Pictures of one evaluation scene, one a noise seed: before, and for each edit that its latents can be given, of
-    the edited latents and of the edited room's true latents."""
+    the edited latents and of the edited room's true latents. `known` are the ids of the objects that have a slot before."""
 
     unedited: list[Image.Image]
     edited: dict[str, list[Image.Image]]
     floor: dict[str, list[Image.Image]]
+    known: tuple[str, ...] = ()
 
 
 def draw(
@@ -37,7 +38,8 @@ def draw(
     columns = list(zip(*(pipe.render(asked, seed=seed) for seed in seeds), strict=True))
     rows, made = [list(column) for column in columns], list(latents.edited)
     edited, floor = rows[1 : 1 + len(made)], rows[1 + len(made) :]
-    return DrawnScene(rows[0], dict(zip(made, edited, strict=True)), dict(zip(made, floor, strict=True)))
+    pictures = (dict(zip(made, drawn, strict=True)) for drawn in (edited, floor))
+    return DrawnScene(rows[0], *pictures, known=tuple(latents.before.ids))
 
 
 def light_maps(scene: EvaluationScene, drawn: DrawnScene) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:

@@ -108,8 +108,8 @@ def _training_needs(decoder: Flux2KleinDecoder, batch_size: int) -> list[Need]:
     return [
         Need(f"train adapter, {batch}", alone + vae, plain),
         Need(f"train adapter, {batch}, gradient checkpointing", alone + vae, less),
-        Need(f"train adapter, {batch} a GPU, gradient checkpointing, 8 GPUs --shard", eighth + vae, less),
-        Need(f"train full, {batch} a GPU, gradient checkpointing, 8 GPUs --shard", eighth_full + vae, whole),
+        Need(f"train adapter, {batch} a GPU, gradient checkpointing, 8 GPUs sharded", eighth + vae, less),
+        Need(f"train full, {batch} a GPU, gradient checkpointing, 8 GPUs sharded", eighth_full + vae, whole),
     ]
 
 

@@ -12,7 +12,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-_HOMES = {"editor": "anchorgen_widgets.bench_editor"}  # it needs widgets, which nothing here imports
+_HOMES = {  # what nothing here imports: widgets, and trainers
+    "editor": "anchorgen_widgets.bench_editor",
+    "scale": "anchorgen.ablation.bench_scale",
+}
 
 
 def home_of(name: str) -> str:

@@ -55,7 +55,7 @@ class KleinConfig:
     num_tokens: int = 8
     channels: int = 1024
     num_background: int = 1
-    background_patch: int = 8
+    background_patch: int = 32
     image_size: int = 512
     sites: Sites = "double"
     context_width: int = 1024

@@ -81,7 +81,7 @@ def _advice(error: BaseException, repository: str) -> str | None:
     if isinstance(error, torch.OutOfMemoryError):
         return (
             "the GPU's memory is full. Spend less: decoder.use(MemoryPlan(fp8=True)) or MemoryPlan(offload=True), fewer "
-            "scenes at once; in training a smaller --batch-size, --gradient-checkpointing or --shard. "
+            "scenes at once; in training a smaller --batch-size, --gradient-checkpointing or --loop.sharding full. "
             "What fits which card: python -m anchorgen flux2 sizes"
         )
     text = str(error).lower()

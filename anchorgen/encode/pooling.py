@@ -46,11 +46,23 @@ def pack_voxels(truth: WorldTruth, num_slots: int, num_voxels: int) -> tuple[np.
 
 
 class AttentionPooling(nn.Module):
-    """K learned queries read the voxels of one object; its tokens leave through a LayerNorm without parameters."""
+    """K learned queries read the voxels of one object; its tokens leave through a LayerNorm without parameters.
 
-    def __init__(self, num_tokens: int = 4, channels: int = 64, width: int = 96, num_heads: int = 4):
+    Args:
+        num_tokens, channels: K and C. width, num_heads: of the attention.
+        colour_gain: of the first three features: 4 for colours in [0, 1], 1 for features that are whitened.
+    """
+
+    def __init__(
+        self,
+        num_tokens: int = 4,
+        channels: int = 64,
+        width: int = 96,
+        num_heads: int = 4,
+        colour_gain: float = _COLOUR_GAIN,
+    ):
         super().__init__()
-        self.num_heads = num_heads
+        self.num_heads, self.colour_gain = num_heads, colour_gain
         inputs = 3 * (2 * _OCTAVES + 1) + VOXEL_CHANNELS
         self.embed = nn.Sequential(nn.Linear(inputs, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU())
         self.queries = nn.Parameter(torch.randn(num_tokens, width) / math.sqrt(width))
@@ -64,7 +76,7 @@ class AttentionPooling(nn.Module):
         """Pools only objects that have voxels.
 
         Args:
-            coords: `[B, N, V, 3]` in [-1, 1]. feats: `[B, N, V, 8]` in [0, 1]. mask: `[B, N, V]` bool.
+            coords: `[B, N, V, 3]` in [-1, 1]. feats: `[B, N, V, 8]` in [0, 1], or whitened. mask: `[B, N, V]` bool.
 
         Returns:
             `[B, N, K, C]` float32; zeros where an object has no voxels.
@@ -78,7 +90,7 @@ class AttentionPooling(nn.Module):
     def _pool(self, coords_MV3: torch.Tensor, feats_MVF: torch.Tensor, mask_MV: torch.Tensor) -> torch.Tensor:
         octaves = 2.0 ** torch.arange(_OCTAVES, device=coords_MV3.device) * math.pi / 2
         angles = (coords_MV3[..., None] * octaves).flatten(-2)
-        feats_MVF = torch.cat([_COLOUR_GAIN * feats_MVF[..., :3], feats_MVF[..., 3:]], -1)
+        feats_MVF = torch.cat([self.colour_gain * feats_MVF[..., :3], feats_MVF[..., 3:]], -1)
         voxels = self.embed(torch.cat([coords_MV3, angles.sin(), angles.cos(), feats_MVF], -1))
         key, value = self.key_value(voxels).unflatten(-1, (2 * self.num_heads, -1)).transpose(1, 2).chunk(2, 1)
         query = self.queries.unflatten(-1, (self.num_heads, -1)).transpose(0, 1).expand(len(voxels), -1, -1, -1)

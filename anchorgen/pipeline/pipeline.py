@@ -21,7 +21,7 @@ from anchorgen.json_values import tuples
 from anchorgen.pipeline.checks import check_scene, whole_number
 from anchorgen.pipeline.config import PipelineConfig, PretrainedError, RenderSettings
 from anchorgen.pipeline.decoders import make_decoder
-from anchorgen.pipeline.pretrained import StoredWeights, load_weights, save_weights
+from anchorgen.pipeline.pretrained import StoredWeights, load_weights, save_folder
 from anchorgen.pipeline.source import Source, UneditedPictures, check_source
 from anchorgen.pipeline.token_networks import TokenNetworks
 from anchorgen.prior import AnchorBatch, PriorConfig, SampleReport, ScenePrior, sample
@@ -97,13 +97,9 @@ class AnchorgenPipeline:
         pipe = AnchorgenPipeline(config, pipe.tokens, pipe.decoder, pipe.prior, pipe.encoder)
         return pipe.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
-    def save_pretrained(self, folder: str | Path) -> None:
-        """Writes config.json and one safetensors file a network."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, module in self._files().items():
-            save_weights(module, folder / f"{name}.safetensors")
-        self.config.save(folder)
+    def save_pretrained(self, folder: str | Path, *, licence: str = "apache-2.0") -> None:
+        """Writes config.json, one safetensors file a network, and a README.md for the hub where there is none."""
+        save_folder(Path(folder), self.config, self._files(), licence)
 
     def to(self, device: str | torch.device | None = None, *, dtype: torch.dtype | None = None) -> AnchorgenPipeline:
         """Moves every network; returns itself.

@@ -10,7 +10,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from anchorgen.pipeline.config import PretrainedError
+from anchorgen.pipeline.config import PipelineConfig, PretrainedError
+from anchorgen.pipeline.hub_card import card_facts, write_card
 
 BUNDLED = ("bedrooms-128",)
 
@@ -35,6 +36,19 @@ def bundled_folder(name: str) -> Path:
             f"no bundled model {name!r}; expected one of {list(BUNDLED)}, or the path of a folder written by save_pretrained()"
         )
     return folder
+
+
+def save_folder(folder: Path, config: PipelineConfig, networks: dict[str, StoredWeights], licence: str) -> None:
+    """Writes config.json, one safetensors file a network, and README.md unless there is one.
+
+    Args:
+        licence: of the weights, as the hub names it, e.g. "apache-2.0" or "other".
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, network in networks.items():
+        save_weights(network, folder / f"{name}.safetensors")
+    config.save(folder)
+    write_card(folder, card_facts(config, networks, licence))
 
 
 def save_weights(module: StoredWeights, path: Path) -> None:

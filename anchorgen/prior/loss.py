@@ -75,6 +75,8 @@ class PriorLoss(nn.Module):
         if config.presence_weighting not in ("none", "elbo"):
             raise ValueError(f"presence_weighting is {config.presence_weighting!r}; expected 'none' or 'elbo'")
         self.model, self.config = model, config
+        if not model.config.labels:  # several processes wait for the gradient of whatever is trained
+            model.name_head.requires_grad_(False)
 
     def forward(self, scene: SceneBatch, label: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
         """Loss of true scenes.

@@ -7,6 +7,7 @@ the prior and the encoder already learn on them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,8 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.checkpoint import checkpoint
 
+from anchorgen.data.encoded_shards import is_encoded
+from anchorgen.data.records import Record
 from anchorgen.decode.autoencoder import Autoencoder
 from anchorgen.decode.decoder import velocity_network
 from anchorgen.decode.flow import add_noise, shift_sigma
@@ -25,7 +28,8 @@ from anchorgen.decode.velocity import DecoderConfig
 from anchorgen.encode.background import BackgroundTokens
 from anchorgen.encode.pooling import AttentionPooling
 from anchorgen.train.auxiliary import CoarsePicture, VoxelColours
-from anchorgen.train.loop import LoopConfig, fit
+from anchorgen.train.encoded_latents import load_encoded
+from anchorgen.train.loop import FitResult, LoopConfig, fit
 from anchorgen.train.relight import relight
 from anchorgen.train.run_record import first_part, write_run_record
 from anchorgen.train.run_settings import load_autoencoder, write_settings
@@ -39,7 +43,8 @@ _ALL_KERNELS = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPB
 @dataclass(frozen=True)
 class DecoderTraining:
     """Attributes:
-    data, vae, out: folders of records, of the finished run of `train vae`, and where this run goes.
+    data, vae, out: folders of records (rendered ones, or encoded pictures, which want `--init`), of the finished run of
+        `train vae`, and where this run goes.
     stop: use only the first records.
     size: pixels a side of the pictures, which are made smaller for small experiments.
     batch_size: rooms a step.
@@ -92,14 +97,18 @@ class SceneLoss(nn.Module):
         self.colours = VoxelColours(config.num_tokens, config.channels)
         self.thumbnail = CoarsePicture(config.stem_channels) if config.conditioning == "drawn" else None
 
-    def forward(self, rooms: RoomTensors, tokens, noise, sigma, keep, appearance=None) -> dict[str, torch.Tensor]:
+    def forward(
+        self, rooms: RoomTensors, tokens, noise, sigma, keep, appearance=None, background=None
+    ) -> dict[str, torch.Tensor]:
         """Mean squared errors: of the velocity, of the clean tokens it implies, of colours read back, of a thumbnail.
 
-        With `appearance` (f) given, the pooling is left alone, and there are no colours to read back.
+        With `appearance` (f) given, the pooling is left alone, and there are no colours to read back; so is the
+        background network with `background` (b).
         """
         voxels = (rooms.coords.float(), rooms.feats.float(), rooms.voxels)
         pooled = self.pooling(*voxels) if appearance is None else appearance
-        context, drawn = self.velocity.context(rooms.scene(pooled, self._background(rooms)), keep)
+        b = self._background(rooms) if background is None else background
+        context, drawn = self.velocity.context(rooms.scene(pooled, b), keep)
         predicted = self.velocity(add_noise(tokens, noise, sigma), sigma, context, drawn).float()
         error = (self.channel_weights * (predicted - (noise - tokens)).square()).mean((1, 2, 3))
         terms = {"velocity": error.mean(), "clean": (error * sigma.square()).mean()}
@@ -113,15 +122,7 @@ class SceneLoss(nn.Module):
         return self.background(relight(rooms.pictures(), self.relight if self.training else 0.0), rooms.outside)
 
     def start_from(self, run: Path) -> None:
-        """Averaged weights of a finished run; pooling, background and the colours' head are no longer trained.
-
-        Raises:
-            FileNotFoundError: the run has no weights.
-        """
-        if not (run / "ema.safetensors").is_file():
-            raise FileNotFoundError(
-                f"{run} holds no ema.safetensors; --init wants the folder of a finished decoder run"
-            )
+        """Averaged weights of a finished run; pooling, background and the colours' head are no longer trained."""
         load_model(self, run / "ema.safetensors")
         for part in (self.pooling, self.background, self.colours):
             part.requires_grad_(False)
@@ -154,18 +155,56 @@ def _checkpointed(block: nn.Module, *args):
     )
 
 
-def main(argv: list[str] | None = None) -> None:
+def _training_rooms(
+    config: DecoderTraining, change: Callable[[Record], Record] | None
+) -> tuple[RoomTensors, torch.Tensor | None, torch.Tensor | None]:
+    """Rooms, and their f and b where these do not change in training.
+
+    Raises:
+        FileNotFoundError: `init` is no finished run.
+    """
+    if config.init is not None and not (config.init / "ema.safetensors").is_file():
+        raise FileNotFoundError(
+            f"{config.init} holds no ema.safetensors; --init wants the folder of a finished decoder run"
+        )
+    tokens = None if config.init is None else load_tokens(config.init / "tokens.safetensors", config.model)
+    if is_encoded(config.data):
+        if tokens is None:
+            raise SystemExit(
+                f"--init is missing: {config.data} holds encoded pictures, whose latents are fixed, and a decoder for "
+                "them goes on from the run whose pooling and background networks they are of"
+            )
+        return load_encoded(config.data, config.size, tokens.fingerprint(), config.stop)
+    rooms = load_rooms(config.data, CATEGORIES, stop=config.stop, change=change).resized(config.size)
+    rooms = concatenate([rooms, rooms.mirrored()])
+    return rooms, None if tokens is None else room_latents(tokens, rooms)[0].half(), None
+
+
+def _write(config: DecoderTraining, result: FitResult, num_rooms: int) -> None:
+    ema, mirrored = result.ema, not is_encoded(config.data)
+    save_file({k: v.contiguous() for k, v in ema.velocity.state_dict().items()}, config.out / "decoder.safetensors")
+    parts = {"pooling": ema.pooling, "background": ema.background}
+    both = {f"{n}.{k}": v.contiguous() for n, part in parts.items() for k, v in part.state_dict().items()}
+    save_file(both, config.out / "tokens.safetensors")
+    count = num_rooms // 2 if mirrored else num_rooms
+    facts = {"rooms": count, "mirrored": mirrored, "batch_size": config.batch_size}
+    facts["latent_space"] = load_tokens(config.out / "tokens.safetensors", config.model).fingerprint()
+    facts |= first_part(config.init)
+    write_settings(config.out, decoder=config.model)
+    write_run_record(config.out, config.loop, result, ema.velocity, **facts)
+    print(f"wrote {config.out}/decoder.safetensors after {result.step} steps, {result.seconds:.0f} s")
+
+
+def main(argv: list[str] | None = None, change: Callable[[Record], Record] | None = None) -> None:
+    """Trains as `argv` says; `change` makes other records of those that are read, for experiments."""
     config = tyro.cli(DecoderTraining, args=argv)
     autoencoder = load_autoencoder(config.vae)
-    rooms = load_rooms(config.data, CATEGORIES, stop=config.stop).resized(config.size)
-    rooms = concatenate([rooms, rooms.mirrored()])
+    rooms, *latents = _training_rooms(config, change)
     tokens = encode_tokens(autoencoder, rooms)
     torch.manual_seed(config.loop.seed)
     module = SceneLoss(config.model, config.relight, channel_weights(autoencoder, tokens, config.channel_weight))
-    appearance = None
     if config.init is not None:
         module.start_from(config.init)
-        appearance = room_latents(load_tokens(config.init / "tokens.safetensors", config.model), rooms)[0].half()
     if config.gradient_checkpointing:
         module.velocity.backbone.enable_gradient_checkpointing(_checkpointed)
     if config.compile:
@@ -179,9 +218,9 @@ def main(argv: list[str] | None = None) -> None:
         sigma = shift_sigma(torch.randn(len(index), generator=generator).sigmoid(), config.model.shift)
         sigma = torch.where(torch.rand(len(index), generator=generator) < config.pure_noise, 1.0, sigma)
         keep = torch.rand(len(index), generator=generator) >= config.drop_scene
-        known = None if appearance is None else appearance[index].float()
+        known = [None if value is None else value[index].float() for value in latents]
         batch = rooms[index]
-        return {"args": (batch, clean, noise, sigma, keep, known), "keys": batch.names()}
+        return {"args": (batch, clean, noise, sigma, keep, *known), "keys": batch.names()}
 
     def loss_fn(module, batch, generator):
         with _attention_kernels(batch["args"][1]):
@@ -190,14 +229,5 @@ def main(argv: list[str] | None = None) -> None:
         return loss, {f"{name}_mse": float(value.detach()) for name, value in terms.items()}
 
     result = fit(config.loop, module, make_batch, loss_fn, config.out)
-    ema = result.ema
-    save_file({k: v.contiguous() for k, v in ema.velocity.state_dict().items()}, config.out / "decoder.safetensors")
-    parts = {"pooling": ema.pooling, "background": ema.background}
-    both = {f"{n}.{k}": v.contiguous() for n, part in parts.items() for k, v in part.state_dict().items()}
-    save_file(both, config.out / "tokens.safetensors")
-    facts = {"rooms": len(rooms) // 2, "mirrored": True, "batch_size": config.batch_size}
-    facts["latent_space"] = load_tokens(config.out / "tokens.safetensors", config.model).fingerprint()
-    facts |= first_part(config.init)
-    write_settings(config.out, decoder=config.model)
-    write_run_record(config.out, config.loop, result, ema.velocity, **facts)
-    print(f"wrote {config.out}/decoder.safetensors after {result.step} steps, {result.seconds:.0f} s")
+    if result.is_main:
+        _write(config, result, len(rooms))

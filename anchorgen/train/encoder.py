@@ -89,6 +89,8 @@ def main(argv: list[str] | None = None) -> None:
         return loss, {name: float(value.detach()) for name, value in parts.items()}
 
     result = fit(config.loop, module, make_batch, loss_fn, config.out)
+    if not result.is_main:
+        return
     encoder = result.ema.encoder
     save_file({k: v.contiguous() for k, v in encoder.state_dict().items()}, config.out / "encoder.safetensors")
     facts = {"rooms": len(rooms) // 2, "mirrored": True, "batch_size": config.batch_size}

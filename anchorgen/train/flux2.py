@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 import tyro
 from torch import nn
 
-from anchorgen.data.shard_index import RecordIndex
+from anchorgen.data.encoded_shards import is_encoded
 from anchorgen.decode.adapter import Sites
 from anchorgen.decode.flow import add_noise, shift_sigma
 from anchorgen.decode.flux2 import Flux2KleinDecoder
@@ -23,30 +23,31 @@ from anchorgen.decode.flux2_config import REPOSITORY, KleinConfig
 from anchorgen.decode.flux2_errors import BackboneError, explained
 from anchorgen.decode.flux2_velocity import KleinVelocity
 from anchorgen.pipeline.token_networks import TokenNetworks
+from anchorgen.train.flux2_data import Latents, PictureSource, open_source
 from anchorgen.train.flux2_parts import Trained, blocks, choose_trained, write_results
 from anchorgen.train.loop import LoopConfig
 from anchorgen.train.run_settings import write_settings
 from anchorgen.train.scene_latents import load_tokens
-from anchorgen.train.sharded import ShardedResult, Sharding, fit_sharded
-from anchorgen.train.tensors import RoomTensors, concatenate, record_tensors
+from anchorgen.train.sharded import ShardedResult, Shares, fit_sharded
+from anchorgen.train.tensors import BACKGROUND_GRID, RoomTensors
 
 
 @dataclass(frozen=True)
 class Flux2Training:
     """Attributes:
-    data: folder of shards; pictures of `image_size` pixels.
+    data: folder of encoded pictures, whose f and b are as they are, or of rendered rooms of `image_size` pixels or a multiple, for which
+        pooling and background networks are trained too.
     out: folder of this run; the same call goes on where it stopped, with any number of processes.
     what: "adapter" (the backbone stays as it is), "lora" (and LoRA layers in its attention) or "full".
     lora_rank: of the LoRA layers.
     repository, revision: FLUX.2-klein's, on the hub or a folder.
     sites, context_width, image_size, num_text_tokens, num_tokens, channels, num_background: see `KleinConfig`.
-    tokens: a finished `tokens.safetensors`; pooling and background networks are then kept as they are.
+    tokens: a finished `tokens.safetensors`; pooling and background networks are then kept as they are. Of rendered records only.
     batch_size: pictures a step, over all processes.
     accumulate: in how many turns a process goes through its pictures.
     drop_scene: share of pictures whose scene is dropped, for guidance.
     pure_noise: share of pictures at sigma = 1, where a picture's layout is decided.
     shift: of training times towards noise.
-    shard: FSDP2: each process keeps a piece of every parameter.
     gradient_checkpointing: keeps only the inputs of the backbone's blocks and computes the rest again on the way back.
     """
 
@@ -69,7 +70,6 @@ class Flux2Training:
     drop_scene: float = 0.1
     pure_noise: float = 0.1
     shift: float = 3.0
-    shard: bool = False
     gradient_checkpointing: bool = True
     loop: LoopConfig = field(
         default_factory=lambda: LoopConfig(steps=20_000, learning_rate=1e-4, mixed_precision="bf16", warmup_steps=500)
@@ -80,60 +80,37 @@ class Flux2Training:
         full = self.what == "full" or self.loop.mixed_precision == "no"
         names = ("sites", "context_width", "image_size", "num_text_tokens", "num_tokens", "channels", "num_background")
         sizes = {name: getattr(self, name) for name in (*names, "repository", "revision")}
-        return KleinConfig(dtype="float32" if full else "bfloat16", **sizes)
-
-
-class PictureSource(Protocol):
-    """Pictures with what the token networks see of their scenes."""
-
-    def __len__(self) -> int: ...
-
-    def rooms(self, numbers: Sequence[int]) -> RoomTensors: ...
-
-
-class ShardSource:
-    """Records of a folder of shards, read as they are needed."""
-
-    def __init__(self, folder: Path, image_size: int, num_slots: int = 16, num_voxels: int = 96):
-        self.records, self.image_size = RecordIndex(folder), image_size
-        self.num_slots, self.num_voxels = num_slots, num_voxels
-
-    def __len__(self) -> int:
-        return len(self.records)
-
-    def rooms(self, numbers: Sequence[int]) -> RoomTensors:
-        """Raises ValueError: a record is damaged, or its picture is of another size; the message names it."""
-        rows = []
-        for number in numbers:
-            record = self.records[number]
-            if record.image.shape[:2] != (self.image_size, self.image_size):
-                raise ValueError(
-                    f"record {record.key}: its picture has {record.image.shape[1]} x {record.image.shape[0]} pixels; "
-                    f"expected {self.image_size} x {self.image_size}: give --image-size, or encode the data at that size"
-                )
-            names = tuple(sorted(set(record.truth.labels)))
-            rows.append(record_tensors(record, names, self.num_slots, self.num_voxels))
-        return concatenate(rows)
+        patch = self.image_size // BACKGROUND_GRID
+        return KleinConfig(dtype="float32" if full else "bfloat16", background_patch=patch, **sizes)
 
 
 class Flux2Loss(nn.Module):
-    """Everything that is trained together; the flow-matching loss of some pictures."""
+    """Everything that is trained together; the flow-matching loss of some pictures.
 
-    def __init__(self, velocity: KleinVelocity, tokens: TokenNetworks):
+    Args:
+        velocity: the network.
+        tokens: pooling and background networks; None where f and b are given.
+    """
+
+    def __init__(self, velocity: KleinVelocity, tokens: TokenNetworks | None):
         super().__init__()
         self.velocity, self.tokens = velocity, tokens
 
-    def forward(self, rooms: RoomTensors, clean, noise, sigma, keep) -> torch.Tensor:
+    def forward(self, rooms: RoomTensors, known: Latents | None, clean, noise, sigma, keep) -> torch.Tensor:
         """Mean squared error of the velocity; `clean` and `noise` `[B, D, h, h]`, `sigma` `[B]`, `keep` `[B]` bool."""
-        f = self.tokens.pooling(rooms.coords.float(), rooms.feats.float(), rooms.voxels)
-        b = self.tokens.background(rooms.pictures(), rooms.outside)
+        f, b = self._latents(rooms) if known is None else known
         context, _ = self.velocity.context(rooms.scene(f.float(), b.float()), keep)
         predicted = self.velocity(add_noise(clean, noise, sigma), sigma, context)
         return (predicted.float() - (noise - clean)).square().mean()
 
+    def _latents(self, rooms: RoomTensors) -> Latents:
+        assert self.tokens is not None, "pictures without f and b need the networks that make them"
+        f = self.tokens.pooling(rooms.coords.float(), rooms.feats.float(), rooms.voxels)
+        return f, self.tokens.background(rooms.pictures(), rooms.outside)
+
 
 def train_flux2(
-    config: Flux2Training, decoder: Flux2KleinDecoder, source: PictureSource, tokens: TokenNetworks
+    config: Flux2Training, decoder: Flux2KleinDecoder, source: PictureSource, tokens: TokenNetworks | None
 ) -> ShardedResult:
     """Trains in place and leaves the averaged weights in `config.out`; `tokens` are trained if they require gradients."""
     velocity = decoder.velocity
@@ -151,25 +128,34 @@ def train_flux2(
         sigma = torch.where(torch.rand(size, generator=generator) < config.pure_noise, 1.0, sigma)
         keep = torch.rand(size, generator=generator) >= config.drop_scene
         own = torch.as_tensor(rows)
-        rooms = source.rooms(number[own].tolist())
-        return {"rooms": rooms, "others": (noise[own], sigma[own], keep[own]), "keys": rooms.names()}
+        rooms, known = source.read(number[own].tolist())
+        return {"rooms": rooms, "known": known, "others": (noise[own], sigma[own], keep[own]), "keys": rooms.names()}
 
     def loss_fn(model, batch):
         with torch.no_grad():
             clean = decoder.autoencoder.to(batch["rooms"].images.device).encode(batch["rooms"].pictures()).float()
-        return model(batch["rooms"], clean, *batch["others"]), {}
+        return model(batch["rooms"], batch["known"], clean, *batch["others"]), {}
 
-    how = Sharding(config.shard, blocks(decoder), config.batch_size, config.accumulate)
+    how = Shares(blocks(decoder), config.batch_size, config.accumulate)
     result = fit_sharded(config.loop, module, make_batch, loss_fn, config.out, how)
     if result.is_main:
         facts = {"steps": result.step, "pictures": len(source), "what": config.what}
+        facts["latent_space"] = source.latent_space
         write_results(decoder, result.averages, config.what, config.out, facts)
         write_settings(config.out, decoder=velocity.config)
     return result
 
 
-def token_networks(config: Flux2Training, model: KleinConfig) -> TokenNetworks:
-    """Pooling and background networks: new ones to be trained, or finished ones that stay as they are."""
+def token_networks(config: Flux2Training, model: KleinConfig) -> TokenNetworks | None:
+    """Pooling and background networks: new ones to be trained, finished ones that stay as they are, or none to be had.
+
+    Raises:
+        ValueError: the pictures are encoded, and there is a file of networks too.
+    """
+    if is_encoded(config.data):
+        if config.tokens is not None:
+            raise ValueError(f"--tokens: {config.data} holds encoded pictures, whose f and b are made; leave it out")
+        return None
     if config.tokens is not None:
         return load_tokens(config.tokens, model)
     torch.manual_seed(config.loop.seed)
@@ -179,7 +165,7 @@ def token_networks(config: Flux2Training, model: KleinConfig) -> TokenNetworks:
 def main(argv: list[str] | None = None) -> None:
     config = tyro.cli(Flux2Training, args=argv)
     try:
-        source = ShardSource(config.data, config.image_size)
+        source = open_source(config.data, config.decoder_config())
         decoder = Flux2KleinDecoder.from_pretrained(config.decoder_config())
         tokens = token_networks(config, decoder.velocity.config)
         with explained("training"):

@@ -17,10 +17,13 @@ How to use it (a trainer is a module, a function that makes batches and a functi
     result.ema.eval()                                     # the averaged module; also in runs/vae/ema.safetensors
 
 Rules that keep it exact and correct:
-    - Draw every random number from the `generator` (a CPU torch.Generator seeded by (seed, step, process)) or from
-      torch's global one (re-seeded each step before `loss_fn`, for dropout). `make_batch` must use only its
+    - Draw every random number from the `generator` (a CPU torch.Generator seeded by (seed, step, part)) or from
+      torch's global one (re-seeded for each part before `loss_fn`, for dropout). `make_batch` must use only its
       `generator`: with `prefetch` it runs in a thread, one step ahead.
-    - Several GPUs share data (DDP: every process makes its own batch); sharded parameters are not supported here.
+    - A step's batch has `config.parts` parts, one `make_batch` each; processes share them out (`step.py`). So one GPU, or
+      two, or eight with `parts=8` train on the same batches, and a run goes on with another number of processes.
+    - Several GPUs share data (DDP), or with `sharding="full"` also parameters, averages and moments (`sharding.py`);
+      then `evaluate` is called on every process, as the averaged module computes only when all of them ask.
     - Networks trained together go into one nn.Module; call `module(...)` itself, never its methods, so that several
       GPUs (`accelerate launch`) share gradients. Frozen parameters (`requires_grad = False`) are not optimized.
     - `batch` may be a tensor, a dict, list or tuple of them, or anything with `.to(device)`.
@@ -35,6 +38,7 @@ more than `max_bad_steps` of them raise FloatingPointError.
 
 from __future__ import annotations
 
+import copy
 import csv
 import math
 import os
@@ -42,25 +46,28 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, Literal, TypeVar, cast
 
-import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.utils import send_to_device
+from accelerate.utils import DistributedType
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from anchorgen.train.checkpoint import LoopState, load_checkpoint, save_checkpoint
 from anchorgen.train.metrics_log import MetricsLog
 from anchorgen.train.optimizers import OptimizerName, make_optimizer
+from anchorgen.train.sharding import shard, skeleton_of, unsharded
+from anchorgen.train.step import generator_for, parts_of, train_step
 
 Module = TypeVar("Module", bound=nn.Module)
 MakeBatch = Callable[[int, torch.Generator], Any]
 LossFunction = Callable[[Any, Any, torch.Generator], tuple[torch.Tensor, dict[str, float]]]
 Evaluate = Callable[[Any, int], dict[str, float]]
+
+_SHARING = {DistributedType.NO, DistributedType.MULTI_GPU, DistributedType.MULTI_CPU}
 
 
 @dataclass(frozen=True)
@@ -78,6 +85,11 @@ class LoopConfig:
         max_bad_steps: steps with a loss or gradient that is not finite that are skipped before giving up.
         prefetch: makes the next batch in a thread while this one trains.
         resume: goes on from the checkpoint in `out_dir`; False starts anew (and replaces it).
+        parts: of a step's batch, each as large as the trainer's batch size; a multiple of the number of processes. None:
+            as many as the checkpoint has, else one a process.
+        sharding: "no", or "full": each process keeps a slice of the parameters and moments (FSDP).
+        save_frozen: False leaves parameters with `requires_grad = False` out of checkpoints and `ema.safetensors`: those of
+            a large backbone that its own file has. The caller must have put them into `module` again to go on.
     """
 
     steps: int = 10_000
@@ -99,15 +111,21 @@ class LoopConfig:
     prefetch: bool = True
     tensorboard: bool = False
     resume: bool = True
+    parts: int | None = None
+    sharding: Literal["no", "full"] = "no"
+    save_frozen: bool = True
 
 
 @dataclass(frozen=True)
 class FitResult(Generic[Module]):
+    """What a call of `fit` gives; of several processes, the one with `is_main` writes files."""
+
     ema: Module
     step: int
     seconds: float
     bad_steps: int
     finished: bool
+    is_main: bool = True
 
 
 def fit(
@@ -128,41 +146,46 @@ def fit(
     """
     out_dir, begun = Path(out_dir), time.monotonic()
     accelerator = _accelerator(config, out_dir)
-    ema = AveragedModel(module.to(accelerator.device), multi_avg_fn=_ema_update(config.ema_decay))
+    ema = _averaged(config, module.to(accelerator.device))
+    skeleton = _shard(config, module, ema)
     optimizer = make_optimizer(module, config.optimizer, config.weight_decay, config.betas)
     state = load_checkpoint(config, module, ema, optimizer, out_dir) if config.resume else LoopState()
-    model = accelerator.prepare(module)
+    state.parts = config.parts or state.parts or accelerator.num_processes
+    mine = parts_of(accelerator, state.parts)
+    model = module if skeleton is not None else accelerator.prepare(module)
     log = MetricsLog(out_dir / "metrics.csv", keep_until=state.step) if accelerator.is_main_process else None
-    before, rank, stopped = state.seconds, accelerator.process_index, False
+    before, stopped = state.seconds, False
+
+    def batches(step: int) -> dict[int, Any]:
+        return {part: make_batch(step, generator_for(config.seed, step, part, 0)) for part in mine}
+
     with ThreadPoolExecutor(1) as pool:
         pending = None
         while state.step < config.steps and not stopped:
-            step = state.step
-            batch = pending.result() if pending else make_batch(step, generator_for(config.seed, step, rank, 0))
-            if config.prefetch and step + 1 < config.steps:
-                pending = pool.submit(make_batch, step + 1, generator_for(config.seed, step + 1, rank, 0))
-            numbers = _train_step(config, accelerator, model, optimizer, loss_fn, batch, step)
+            now = pending.result() if pending else batches(state.step)
+            if config.prefetch and state.step + 1 < config.steps:
+                pending = pool.submit(batches, state.step + 1)
+            _set_rate(optimizer, learning_rate_at(config, state.step))
+            numbers, bad = train_step(config, accelerator, model, optimizer, loss_fn, now, state.step)
             state.step += 1
             if numbers is None:
-                _report_bad_step(state, batch, out_dir, config.max_bad_steps)
+                _report_bad_step(state, bad, out_dir, config.max_bad_steps)
             else:
                 ema.update_parameters(module)
                 _accumulate(state, numbers)
             state.seconds = before + time.monotonic() - begun
             if log is not None and (state.step % config.log_every == 0 or state.step == config.steps):
                 _flush(state, log, accelerator)
-            if config.evaluate_every and state.step % config.evaluate_every == 0 and evaluate and log is not None:
-                _evaluate(evaluate, ema, state, log)
+            if config.evaluate_every and state.step % config.evaluate_every == 0 and evaluate:
+                _evaluate(evaluate, ema, state, log, everywhere=skeleton is not None)
             stopped = _out_of_time(accelerator, config.max_seconds, begun)
             if state.step % config.checkpoint_every == 0 or state.step == config.steps or stopped:
-                save_checkpoint(config, accelerator, module, ema, optimizer, state, out_dir)
-    accelerator.end_training()
-    return FitResult(cast(Module, ema.module), state.step, state.seconds, state.bad_steps, state.step >= config.steps)
-
-
-def generator_for(seed: int, step: int, process: int = 0, stream: int = 0) -> torch.Generator:
-    """A CPU generator for one step: `stream` 0 makes the batch, 1 the loss, 2 seeds torch's global generator."""
-    return torch.Generator().manual_seed(_mix(seed, step, process, stream))
+                save_checkpoint(replace(config, parts=state.parts), accelerator, module, ema, optimizer, state, out_dir)
+    for tracker in accelerator.trackers:  # not `end_training`, after which the processes know one another no more
+        tracker.finish()
+    averaged = cast(Module, ema.module if skeleton is None else unsharded(skeleton, ema.module))
+    finished, is_main = state.step >= config.steps, log is not None
+    return FitResult(averaged, state.step, state.seconds, state.bad_steps, finished, is_main)
 
 
 def learning_rate_at(config: LoopConfig, step: int) -> float:
@@ -173,14 +196,15 @@ def learning_rate_at(config: LoopConfig, step: int) -> float:
     return config.learning_rate * warm * cosine
 
 
-def _mix(*numbers: int) -> int:
-    return int(np.random.SeedSequence([number % 2**32 for number in numbers]).generate_state(1, np.uint64)[0])
-
-
 def _accelerator(config: LoopConfig, out_dir: Path) -> Accelerator:
     out_dir.mkdir(parents=True, exist_ok=True)
     trackers = "tensorboard" if config.tensorboard else None
     accelerator = Accelerator(mixed_precision=config.mixed_precision, log_with=trackers, project_dir=str(out_dir))
+    if accelerator.distributed_type not in _SHARING:
+        raise ValueError(
+            f"accelerate was set up for {accelerator.distributed_type.value}; expected plain processes: launch without "
+            "--use_fsdp or --use_deepspeed and give --loop.sharding full instead"
+        )
     if trackers:
         accelerator.init_trackers("tensorboard")
     return accelerator
@@ -195,35 +219,43 @@ def _ema_update(decay: float) -> Callable:
     return update
 
 
-def _train_step(config, accelerator, model, optimizer, loss_fn, batch, step) -> dict[str, float] | None:
-    """One optimizer step; None if the loss or the gradient of any process was not finite (nothing changed then)."""
-    process = accelerator.process_index
-    torch.manual_seed(_mix(config.seed, step, process, 2))
-    model.train()
-    rate = learning_rate_at(config, step)
+def _averaged(config: LoopConfig, module: nn.Module) -> AveragedModel:
+    """Starts at `module`'s values. Frozen parameters are the module's own where each process has them whole."""
+    ema = AveragedModel(nn.Identity(), multi_avg_fn=_ema_update(config.ema_decay))
+    frozen = [] if config.sharding == "full" else [p for p in module.parameters() if not p.requires_grad]
+    ema.module = copy.deepcopy(module, {id(p): p for p in frozen})
+    return ema
+
+
+def _shard(config: LoopConfig, module: nn.Module, ema: AveragedModel) -> nn.Module | None:
+    """Shards both in place where asked; gives what the whole module can be made of again."""
+    if config.sharding == "no":
+        return None
+    if config.optimizer != "adamw":
+        raise ValueError(
+            f"loop.optimizer is {config.optimizer!r}, which needs whole matrices; with loop.sharding 'full' expected 'adamw'"
+        )
+    skeleton = skeleton_of(module)
+    shard(module)
+    shard(cast(nn.Module, ema.module))
+    return skeleton
+
+
+def _set_rate(optimizer: Any, rate: float) -> None:
     for group in optimizer.param_groups:
         group["lr"] = rate
-    batch = send_to_device(batch, accelerator.device)
-    loss, numbers = loss_fn(model, batch, generator_for(config.seed, step, process, 1))
-    optimizer.zero_grad(set_to_none=True)
-    if not bool(accelerator.gather(torch.isfinite(loss.detach()).float()).min()):
-        return None
-    accelerator.backward(loss)
-    norm = float(accelerator.clip_grad_norm_(model.parameters(), config.max_grad_norm))
-    if not math.isfinite(norm):
-        optimizer.zero_grad(set_to_none=True)
-        return None
-    optimizer.step()
-    return {"loss": float(loss.detach()), **numbers, "grad_norm": norm, "learning_rate": rate}
 
 
-def _report_bad_step(state: LoopState, batch: Any, out_dir: Path, limit: int) -> None:
-    keys = batch.get("keys", "unnamed") if isinstance(batch, dict) else getattr(batch, "keys", "unnamed")
+def _report_bad_step(state: LoopState, bad: list[Any], out_dir: Path, limit: int) -> None:
+    """Every process counts the step; those whose parts were bad name them."""
     state.bad_steps += 1
-    message = f"step {state.step}: the loss or its gradient is not finite; skipped. Records: {keys}"
-    print(message, file=sys.stderr)
-    with open(out_dir / "bad_steps.csv", "a", newline="") as file:
-        csv.writer(file).writerow([state.step, str(keys)])
+    message = f"step {state.step}: the loss or its gradient is not finite; skipped"
+    for batch in bad:
+        keys = batch.get("keys", "unnamed") if isinstance(batch, dict) else getattr(batch, "keys", "unnamed")
+        message = f"step {state.step}: the loss or its gradient is not finite; skipped. Records: {keys}"
+        print(message, file=sys.stderr)
+        with open(out_dir / "bad_steps.csv", "a", newline="") as file:
+            csv.writer(file).writerow([state.step, str(keys)])
     if state.bad_steps > limit:
         raise FloatingPointError(
             f"{state.bad_steps} steps were not finite (allowed: {limit}); last: {message}. "
@@ -245,10 +277,16 @@ def _flush(state: LoopState, log: MetricsLog, accelerator: Accelerator) -> None:
     state.sums, state.count = None, 0
 
 
-def _evaluate(evaluate: Evaluate, ema: AveragedModel, state: LoopState, log: MetricsLog) -> None:
+def _evaluate(
+    evaluate: Evaluate, ema: AveragedModel, state: LoopState, log: MetricsLog | None, everywhere: bool
+) -> None:
+    """On the main process, which alone has a `log`, or `everywhere`."""
+    if log is None and not everywhere:
+        return
     with torch.no_grad():
         numbers = evaluate(ema.module.eval(), state.step)
-    log.write(state.step, {f"eval/{key}": value for key, value in numbers.items()})
+    if log is not None:
+        log.write(state.step, {f"eval/{key}": value for key, value in numbers.items()})
 
 
 def _out_of_time(accelerator: Accelerator, max_seconds: float | None, begun: float) -> bool:

@@ -4,7 +4,7 @@
         --validation runs/latents/val.safetensors --out-dir runs/prior --loop.steps 20000
 
 Writes `prior.safetensors` (averaged weights, for `ScenePrior.load`) beside what `train.loop` writes. The same command
-goes on after a kill. Wants a file of `train.latents.LatentSet.save`.
+goes on after a kill. Wants a file that `train scene_latents` wrote; it is mapped into memory, not read whole.
 """
 
 from __future__ import annotations
@@ -38,8 +38,9 @@ class PriorTraining:
         out_dir: where everything is written.
         validation: scenes held out; their loss is logged every `loop.evaluate_every` steps.
         preset: sizes; width, depth, num_heads, tokens_per_appearance and rotation replace the preset's.
-        batch_size: scenes a step and process.
+        batch_size: scenes in each of a step's `loop.parts` parts.
         num_validation: scenes of `validation` that are read each time.
+        num_whitening: at most, scenes that the whitening statistics are made of, spread over all.
     """
 
     latents: Path
@@ -53,6 +54,7 @@ class PriorTraining:
     rotation: Literal["6d", "quat"] | None = None
     batch_size: int = 64
     num_validation: int = 512
+    num_whitening: int = 200_000
     loss: LossConfig = field(default_factory=LossConfig)
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=20_000, learning_rate=5e-4, evaluate_every=1000))
 
@@ -69,7 +71,7 @@ def train(config: PriorTraining) -> Path:
         raise ValueError(f"{config.validation} and {config.latents} differ in latent space or labels; make both anew")
     torch.manual_seed(config.loop.seed)
     model = ScenePrior(prior_config(config, data))
-    model.whitening.fit(_chunks(data))
+    model.whitening.fit(_chunks(data, config.num_whitening))
     module = PriorLoss(model, config.loss)
 
     def make_batch(step: int, generator: torch.Generator) -> dict:
@@ -82,6 +84,8 @@ def train(config: PriorTraining) -> Path:
 
     result = fit(config.loop, module, make_batch, _loss, config.out_dir, evaluate)
     path = Path(config.out_dir) / "prior.safetensors"
+    if not result.is_main:
+        return path
     result.ema.model.save(path)
     facts = {"scenes": len(data), "batch_size": config.batch_size, "latent_space": data.latent_space}
     write_run_record(Path(config.out_dir), config.loop, result, result.ema.model, **facts)
@@ -127,8 +131,11 @@ def _on_device(generator: torch.Generator, device: torch.device) -> torch.Genera
     return torch.Generator(device).manual_seed(int(torch.randint(2**62, (), generator=generator)))
 
 
-def _chunks(data: LatentSet) -> Iterator[SceneBatch]:
-    for start in range(0, len(data), _SCENES_AT_ONCE):
+def _chunks(data: LatentSet, limit: int) -> Iterator[SceneBatch]:
+    """About `limit` scenes in runs of 1024, evenly spread."""
+    starts = range(0, len(data), _SCENES_AT_ONCE)
+    step = max(1, -(-len(data) // max(limit, 1)))
+    for start in starts[::step]:
         yield data.batch(slice(start, start + _SCENES_AT_ONCE))[0]
 
 

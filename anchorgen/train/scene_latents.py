@@ -1,4 +1,7 @@
-"""Latents of every rendered room, for the prior: `python -m anchorgen train scene_latents --data DIR --tokens FILE --out FILE`."""
+"""Latents of every rendered room, for the prior: `python -m anchorgen train scene_latents --data DIR --tokens FILE --out FILE`.
+
+Of a folder that `data encode` wrote, the latents are there already: `--tokens` is left out.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,11 @@ import torch
 import tyro
 from safetensors.torch import load_file
 
+from anchorgen.data.encoded_shards import is_encoded
 from anchorgen.decode.flux2_config import KleinConfig
 from anchorgen.decode.velocity import DecoderConfig
 from anchorgen.pipeline.token_networks import TokenNetworks
+from anchorgen.train.encoded_latents import write_latents
 from anchorgen.train.latents import LatentSet
 from anchorgen.train.tensors import RoomTensors, concatenate, load_rooms
 from anchorgen.world.catalogue import CATEGORIES
@@ -22,16 +27,16 @@ _CHUNK = 64
 @dataclass(frozen=True)
 class LatentExport:
     """Attributes:
-    data: folder of rendered records.
-    tokens: `tokens.safetensors` of a decoder run.
+    data: folder of rendered records, or of encoded pictures.
     out: the `.safetensors` to write.
+    tokens: `tokens.safetensors` of a decoder run; of rendered records only.
     stop: use only the first records.
-    mirror: add every room's mirror image.
+    mirror: add every rendered room's mirror image.
     """
 
     data: Path
-    tokens: Path
     out: Path
+    tokens: Path | None = None
     stop: int | None = None
     mirror: bool = True
     model: DecoderConfig = field(default_factory=DecoderConfig)
@@ -58,6 +63,12 @@ def load_tokens(path: Path, model: DecoderConfig | KleinConfig) -> TokenNetworks
 
 def main(argv: list[str] | None = None) -> None:
     config = tyro.cli(LatentExport, args=argv)
+    if is_encoded(config.data):
+        if config.tokens is not None:
+            raise SystemExit(f"--tokens: {config.data} holds encoded pictures, whose latents are made; leave it out")
+        return print(f"wrote {config.out}: {write_latents(config.data, config.out, config.stop)} scenes")
+    if config.tokens is None:
+        raise SystemExit(f"--tokens is missing: the latents of rendered rooms in {config.data} are yet to be made")
     rooms = load_rooms(config.data, CATEGORIES, stop=config.stop)
     rooms = concatenate([rooms, rooms.mirrored()]) if config.mirror else rooms
     tokens = load_tokens(config.tokens, config.model)

@@ -1,7 +1,8 @@
 """The training loop for modules too large to copy: only what is trained is averaged and stored, over any number of processes.
 
-It keeps what `loop.py` promises (exact resume, bad steps skipped and named, a time budget) and adds: the batch of a step is
-the same whatever the number of processes, each of which takes its rows; parameters may lie in shards (FSDP2).
+It keeps what `loop.py` promises (exact resume, bad steps skipped and named, a time budget). Different are: no process ever
+holds the whole module on its device when it is sharded, nor whole tensors for a checkpoint (each writes its slices); frozen
+weights have no averages; the rows of a step's batch, not parts of it, are shared out.
 
     def make_batch(step, generator, rows):        # a pure function: draw for the whole batch, keep `rows` of it
     def loss_fn(module, batch):                   # the mean over these rows, and numbers for the log
@@ -26,24 +27,23 @@ from torch.distributed.tensor import DTensor
 
 from anchorgen.train import trained_parts as parts
 from anchorgen.train.checkpoint import LoopState
-from anchorgen.train.loop import LoopConfig, generator_for, learning_rate_at
+from anchorgen.train.loop import LoopConfig, learning_rate_at
 from anchorgen.train.metrics_log import MetricsLog
 from anchorgen.train.optimizers import make_optimizer
+from anchorgen.train.step import generator_for
 
 MakeBatch = Callable[[int, torch.Generator, Sequence[int]], Any]
 LossFunction = Callable[[Any, Any], tuple[torch.Tensor, dict[str, float]]]
 
 
 @dataclass(frozen=True)
-class Sharding:
+class Shares:
     """Attributes:
-    shard: each process keeps a piece of every parameter (FSDP2).
     blocks: the module's repeated parts, gathered one at a time.
     batch_size: rows of a step, over all processes.
     accumulate: in how many turns a process goes through its rows.
     """
 
-    shard: bool
     blocks: Iterable[nn.Module]
     batch_size: int
     accumulate: int = 1
@@ -80,7 +80,7 @@ class ShardedResult:
 
 
 def fit_sharded(
-    config: LoopConfig, module: nn.Module, make_batch: MakeBatch, loss_fn: LossFunction, out_dir: Path, how: Sharding
+    config: LoopConfig, module: nn.Module, make_batch: MakeBatch, loss_fn: LossFunction, out_dir: Path, how: Shares
 ) -> ShardedResult:
     """Trains the parameters of `module` that require gradients, in place.
 
@@ -88,13 +88,18 @@ def fit_sharded(
         FloatingPointError: more than `config.max_bad_steps` losses or gradients were not finite.
         ValueError: AdamW is the only optimizer here; the batch cannot be shared out; the checkpoint is of another network.
     """
+    if config.parts is not None:
+        raise ValueError(
+            f"loop.parts: got {config.parts}; expected none here: the batch size is over all processes, and --accumulate "
+            "says in how many turns each goes through its rows"
+        )
     if config.optimizer != "adamw":
         raise ValueError(f"optimizer: got {config.optimizer!r}; expected 'adamw': sharded matrices have no Muon step")
     begun, out_dir = time.monotonic(), Path(out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
     accelerator = Accelerator(mixed_precision=config.mixed_precision, cpu=not torch.cuda.is_available())
     turns = how.turns(accelerator.process_index, accelerator.num_processes)
-    model = parts.place(accelerator, module, how.blocks, how.shard)
+    model = parts.place(accelerator, module, how.blocks, config.sharding == "full")
     optimizer = make_optimizer(module, "adamw", config.weight_decay, config.betas)
     averages = parts.start_averages(module)
     state = parts.load(module, optimizer, averages, out_dir) if config.resume else LoopState()

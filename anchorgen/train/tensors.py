@@ -5,7 +5,7 @@ Shape legend: M records, N slots, V voxels an object, G background patches a sid
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from anchorgen.encode.background import outside_patches
 from anchorgen.encode.pooling import pack_voxels
 from anchorgen.scene.batch import SceneBatch
 
-BACKGROUND_PATCH = 8
+BACKGROUND_GRID = 16  # patches a side, at any size of picture
 
 
 @dataclass
@@ -113,16 +113,20 @@ def smaller(images: torch.Tensor, size: int) -> torch.Tensor:
 
 
 def load_rooms(
-    folder: str | Path, categories: tuple[str, ...], num_slots: int = 16, num_voxels: int = 96, stop: int | None = None
+    folder: str | Path,
+    categories: tuple[str, ...],
+    num_slots: int = 16,
+    num_voxels: int = 96,
+    stop: int | None = None,
+    change: Callable[[Record], Record] | None = None,
 ) -> RoomTensors:
-    """Reads every record of a folder (the first `stop`).
+    """Reads every record of a folder (the first `stop`), each as `change` makes it.
 
     Raises:
         ValueError: there are no records, with the command that renders some.
     """
-    rows = [
-        record_tensors(r, categories, num_slots, num_voxels) for r in tqdm(read_records(folder, stop=stop), desc="read")
-    ]
+    records = tqdm(read_records(folder, stop=stop), desc="read")
+    rows = [record_tensors(change(r) if change else r, categories, num_slots, num_voxels) for r in records]
     if not rows:
         raise ValueError(
             f"no records in {folder}; render some: python -m anchorgen data render --count 64 --out {folder}"
@@ -160,7 +164,7 @@ def record_tensors(record: Record, categories: tuple[str, ...], num_slots: int, 
         coords=torch.as_tensor(coords, dtype=torch.float16)[None],
         feats=torch.as_tensor(feats, dtype=torch.float16)[None],
         voxels=torch.as_tensor(voxels)[None],
-        outside=torch.as_tensor(outside_patches(record.instance, BACKGROUND_PATCH))[None],
+        outside=torch.as_tensor(outside_patches(record.instance, len(record.instance) // BACKGROUND_GRID))[None],
         category=category,
         key=torch.frombuffer(bytearray(record.key.encode()[:47].ljust(48, b"\0")), dtype=torch.uint8)[None],
     )

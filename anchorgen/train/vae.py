@@ -147,6 +147,8 @@ def main(argv: list[str] | None = None) -> None:
         return terms["loss"], numbers | likeness(terms["output"].detach(), batch[0])
 
     result = fit(config.loop, module, make_batch, loss_fn, config.out)
+    if not result.is_main:
+        return
     autoencoder = result.ema.autoencoder.eval()
     chunks = [images[i : i + 64].float() / 127.5 - 1 for i in range(0, min(len(images), 1024), 64)]
     autoencoder.measure_statistics(chunks)

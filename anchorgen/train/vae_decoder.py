@@ -121,6 +121,8 @@ def main(argv: list[str] | None = None) -> None:
         return terms["loss"], numbers | likeness(output[:half], batch[1][:half])
 
     result = fit(config.loop, module, make_batch, loss_fn, config.out)
+    if not result.is_main:
+        return
     ema = result.ema.autoencoder.eval()
     save_file({k: v.contiguous() for k, v in ema.state_dict().items()}, config.out / AUTOENCODER_WEIGHTS)
     write_settings(config.out, autoencoder=autoencoder.config)
