@@ -36,9 +36,9 @@ class SceneInputs(nn.Module):
     def forward(self, scene: SceneBatch, keep: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
         """Tokens `[B, S, W]` and mask `[B, S]`; where `keep` is False, only the last token is there."""
         tokens, mask = self.tokens(scene, *self.tokens.latents(scene))
-        keep = mask.new_ones(len(mask)) if keep is None else keep.bool()
+        there = torch.ones_like(mask[:, 0]) if keep is None else keep.bool()
         tokens = torch.cat([tokens, self.no_scene.expand(len(tokens), 1, -1).to(tokens.dtype)], 1)
-        return tokens, torch.cat([mask & keep.unsqueeze(1), ~keep.unsqueeze(1)], 1)
+        return tokens, torch.cat([mask & there[:, None], ~there[:, None]], 1)
 
 
 class KleinVelocity(nn.Module):
