@@ -50,7 +50,7 @@ def test_true_pictures_have_no_error_and_unedited_ones_gain_nothing(scenes):
             pictures = (scene.after[name], scene.before)
             rows.append(revealed(scene, name, everyone(scene), [pictures[0]], [pictures[1]]))
             doing_nothing.append(revealed(scene, name, everyone(scene), [pictures[1]], [pictures[1]]))
-    best, nothing = revealed_figures(rows), revealed_figures(doing_nothing)
+    best, nothing = (revealed_figures(each, len(scenes)) for each in (rows, doing_nothing))
     assert best["revealed_scenes"] == nothing["revealed_scenes"] >= 2
     assert best["revealed_psnr_db"] == pytest.approx(60) and best["revealed_gain_db"] > 20
     assert nothing["revealed_gain_db"] == 0
@@ -58,8 +58,9 @@ def test_true_pictures_have_no_error_and_unedited_ones_gain_nothing(scenes):
 
 def test_errors_are_pooled_over_the_pixels_of_a_scene():
     rows = [Revealed(0, 30, 0.01, 0.1), Revealed(0, 10, 0.05, 0.1), Revealed(1, 19, 0.0, 1.0), Revealed(2, 0, 0, 0)]
-    figures = revealed_figures(rows)
+    figures = revealed_figures(rows, 4)
     assert (figures["revealed_scenes"], figures["revealed_px"]) == (1, 40)
+    assert figures["revealed_scenes_left_out"] == 3
     assert figures["revealed_psnr_db"] == pytest.approx(-10 * np.log10(0.02))
     assert figures["revealed_gain_db"] == pytest.approx(10 * np.log10(5))
-    assert revealed_figures([])["revealed_psnr_db"] is None
+    assert revealed_figures([], 0)["revealed_psnr_db"] is None

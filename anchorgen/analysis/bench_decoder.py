@@ -20,10 +20,11 @@ from anchorgen.analysis.edit_errors import EditError, edit_error, edit_figures
 from anchorgen.analysis.evaluation_choice import EDITS
 from anchorgen.analysis.evaluation_set import EvaluationScene
 from anchorgen.analysis.held_out import evaluation_scenes, stream_test_records, test_records
+from anchorgen.analysis.hidden import EDIT, Hidden, hidden, hidden_figures
 from anchorgen.analysis.lamp_light import LampLight, lamp_figures, lamp_light
 from anchorgen.analysis.leakage import empty_rooms, lamp_probe
 from anchorgen.analysis.reconstruction import reconstruction, training_mean
-from anchorgen.analysis.revealed import Revealed, revealed, revealed_figures
+from anchorgen.analysis.revealed import REVEALING, Revealed, revealed, revealed_figures
 from anchorgen.pipeline.loading import load
 from anchorgen.pipeline.pipeline import AnchorgenPipeline
 from anchorgen.scene.batch import SceneBatch
@@ -59,10 +60,12 @@ def edits(
     seeds: Sequence[int],
     names: Sequence[str] = EDITS,
 ) -> dict[str, Any]:
-    """Errors of the edits `names` of the evaluation set, what they reveal, and the light of lamps that are taken away."""
+    """Errors of the edits `names` of the evaluation set, what they reveal of rooms and of hidden objects, and the
+    light of lamps that are taken away."""
     errors: list[EditError] = []
     lights: list[LampLight] = []
     shown: list[Revealed] = []
+    moved: list[Hidden | None] = []
     count = 0
     for scene in scenes:
         count += 1
@@ -70,10 +73,14 @@ def edits(
         for name, edited in drawn.edited.items():
             truth, mask = scene.after[name], scene.influence[name]
             errors.append(edit_error(scene.index, name, truth, mask, edited, drawn.unedited, drawn.floor[name]))
-            shown.append(revealed(scene, name, drawn.known, edited, drawn.unedited))
+            if name in REVEALING:
+                shown.append(revealed(scene, name, drawn.known, edited, drawn.unedited))
+        if EDIT in drawn.edited:
+            moved.append(hidden(scene, drawn.known, drawn.edited[EDIT]))
         if "remove_lit_lamp" in drawn.edited:
             lights.append(lamp_light(*light_maps(scene, drawn)))
-    return edit_figures(errors, count) | revealed_figures(shown) | lamp_figures(lights)
+    figures = edit_figures(errors, count) | revealed_figures(shown, count) | lamp_figures(lights)
+    return figures | hidden_figures([row for row in moved if row is not None])
 
 
 def timing(pipe: AnchorgenPipeline, scenes: Sequence[SceneLatent]) -> dict[str, Any]:

@@ -16,6 +16,9 @@ from anchorgen.analysis.evaluation_set import EvaluationScene
 from anchorgen.analysis.metrics import as_array, named_mean
 
 MIN_PX = 20  # of a scene; with fewer it is not measured
+# The object goes, or stands otherwise. A swap reveals too, but not every way to make f can do it, and figures of such
+# ways are compared on the same pixels.
+REVEALING = ("move", "rotate", "resize", "remove", "remove_lit_lamp")
 
 
 @dataclass(frozen=True)
@@ -65,8 +68,14 @@ def revealed(
     return Revealed(scene.index, int(where.sum()), own, nothing)
 
 
-def revealed_figures(rows: Sequence[Revealed]) -> dict[str, Any]:
-    """Means over scenes, each over all pixels that its edits reveal; `revealed_scenes` had at least `MIN_PX` of them."""
+def revealed_figures(rows: Sequence[Revealed], num_scenes: int) -> dict[str, Any]:
+    """Means over scenes, each over all pixels that its edits reveal; `revealed_scenes` had at least `MIN_PX` of them.
+
+    Args:
+        rows: one an edit of `REVEALING` that could be made in the latents of its scene.
+        num_scenes: how many scenes there were, so that those with too few pixels are counted
+            (`revealed_scenes_left_out`).
+    """
     psnr_db, gain_db, total = [], [], 0
     for scene in dict.fromkeys(row.scene for row in rows):
         own = [row for row in rows if row.scene == scene]
@@ -79,4 +88,5 @@ def revealed_figures(rows: Sequence[Revealed]) -> dict[str, Any]:
         gain_db.append(float(mine - nothing))
         total += int(weights.sum())
     figures: dict[str, Any] = {"revealed_scenes": len(psnr_db), "revealed_px": total}
+    figures["revealed_scenes_left_out"] = num_scenes - len(psnr_db)
     return figures | named_mean("revealed_psnr_db", psnr_db) | named_mean("revealed_gain_db", gain_db)
