@@ -26,6 +26,9 @@ _FLAT = 128  # a normal of no direction
 def crop_points(picture: np.ndarray, instance: np.ndarray, slot: int) -> tuple[np.ndarray, np.ndarray]:
     """Points of one object, in an order without meaning, as `WorldTruth` keeps voxels.
 
+    Those of a mirrored picture are these mirrored, but which of them are kept where they are thinned (`pack_voxels`)
+    is another draw, and "no normal" is a 255th off.
+
     Args:
         picture: `[H, W, 3]` uint8; instance: `[H, W]` slot of each pixel's object.
 
