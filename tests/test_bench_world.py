@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -23,8 +24,9 @@ def small(monkeypatch):
 def test_cost_is_told_by_step():
     figures = bench_world.cost(2)
     assert figures["cost_scenes"] == 2 and figures["seconds_per_scene"] > 0
-    parts = [figures[f"{name}_ms"] for name in ("layout", "meshes", "load", "denoise_and_surfaces", "truth", "write")]
+    parts = [figures[f"{name}_ms"] for name in ("layout", "meshes", "load", "truth", "write")]
     assert all(ms > 0 for ms in parts) and figures["bare_path_ms"] > 0
+    assert math.isfinite(figures["denoise_and_surfaces_ms"])  # a difference of times: a busy machine may turn its sign
     assert figures["overhead_ratio"] == pytest.approx(
         (1000 * figures["seconds_per_scene"] - figures["bare_path_ms"]) / figures["bare_path_ms"]
     )
