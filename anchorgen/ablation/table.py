@@ -28,12 +28,13 @@ _BY_EDIT = ("edit_gain_db", "edit_gap_db", "collateral_psnr_db")
 _PIXELS = ("revealed", "hidden")
 _HEAD = f"""# Ablations of the decoder
 
-What the paper leaves open, settled at one small equal budget: pictures of {SIZE} px, {STEPS * BATCH:,} samples seen ({STEPS:,} steps of
+What the paper leaves open, measured at one small equal budget: pictures of {SIZE} px, {STEPS * BATCH:,} samples seen ({STEPS:,} steps of
 {BATCH} rooms), the bundled decoder made smaller, one training seed and one noise seed. Reconstruction is of 64 validation
 rooms, edits are of the first 40 scenes of the evaluation set. So differences of a few tenths of a dB say little; what is
 compared is trained the same. Minutes are by the clock, and the machine had other work.
 "Revealed" are pixels that showed an object which an edit takes away, moves, turns or resizes, and show another
 object after; "hidden" are the pixels of moved objects of which less than {MAX_SHARE:.0%} had shown.
+Rows of `anchorgen/ablation/rows.py` that are not here are not measured yet.
 This file is written by the commands it names, from `docs/results/ablations.json`.
 
 """

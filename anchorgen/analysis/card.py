@@ -123,14 +123,15 @@ def training_table(training: dict[str, dict[str, Any]]) -> str:
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for name, run in _parts(training):
-        data = f"{run['scenes']} scenes" if "scenes" in run else f"{run['rooms']} rooms and their mirror images"
+        mirrored = " and their mirror images" if run.get("mirrored") else ""
+        data = f"{run['scenes']} scenes" if "scenes" in run else f"{run['rooms']} rooms{mirrored}"
         size, time = f"{run['parameters'] / 1e6:.1f} M", f"{run['seconds'] / 60:.0f} min"
         rows.append(f"| {name} | {size} | {data} | {run['steps']} x {run['batch_size']} | {run['seed']} | {time} |")
     machines = sorted({run["machine"] for run in training.values()})
     return "\n".join([*rows, "", f"Trained on: {'; '.join(machines)}."])
 
 
-_PART_SAYS = {  # of runs that go on: what each part is, the first one first
+_PART_SAYS = {  # of runs that go on and whose records do not say what they are (`part`), the first one first
     "vae": ("", ", against an adversary", ", on sampled tokens"),
     "decoder": (" with pooling and background", ", going on"),
 }
@@ -143,7 +144,8 @@ def _parts(training: dict[str, dict[str, Any]]) -> list[tuple[str, Mapping[str, 
         parts = parts_of(run)
         says = _PART_SAYS.get(name, ()) if len(parts) > 1 else ("",)
         for k, part in enumerate(parts):
-            rows.append((name + (says[k] if k < len(says) else f", part {k + 1}"), part))
+            by_place = says[k] if k < len(says) else f", part {k + 1}"
+            rows.append((name + part.get("part", by_place), part))
     return rows
 
 

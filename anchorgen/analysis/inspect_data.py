@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from anchorgen.analysis.figures import picture_grid
-from anchorgen.analysis.inspect_figures import box_figure, together_figure
+from anchorgen.analysis.inspect_figures import save_figures
 from anchorgen.analysis.room_statistics import RoomStatistics, room_statistics
 from anchorgen.data.manifest import codes, damaged_files, read_manifest, renderers
 from anchorgen.data.packs import list_parts, part_path
@@ -38,14 +38,9 @@ def inspect_folder(folder: Path, out: Path, limit: int | None = None) -> None:
     pictures = [record.image for record in read_records(folder, stop=first)]
     rows = [pictures[i : i + _COLUMNS] for i in range(0, len(pictures), _COLUMNS)]
     name = f"{folder.resolve().name}: {rooms.num_rooms:,} rooms"
-    figures = {sheet: picture_grid(rows, caption=name, cell_inch=1.2)}
-    if rooms.classes:
-        figures[sheet.with_name("together.png")] = together_figure(rooms)
-        figures[sheet.with_name("boxes.png")] = box_figure(rooms)
-    for path, figure in figures.items():
-        figure.savefig(path, facecolor="white")
+    written = save_figures(sheet, picture_grid(rows, caption=name, cell_inch=1.2), rooms)
     print("\n".join([*state_of(folder), *class_table(rooms), *together_table(rooms)]))
-    print("wrote " + ", ".join(str(path) for path in figures))
+    print("wrote " + ", ".join(map(str, written)))
 
 
 def state_of(folder: Path) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from anchorgen.analysis.figures import picture_grid
-from anchorgen.analysis.inspect_figures import box_figure, together_figure
+from anchorgen.analysis.inspect_figures import save_figures
 from anchorgen.analysis.outlines import outline_boxes
 from anchorgen.analysis.room_statistics import RoomStatistics, room_statistics
 from anchorgen.data.encoded import EncodedRecord
@@ -46,14 +46,9 @@ def inspect_encoded(folder: Path, out: Path, limit: int | None = None) -> None:
     pictures = [outline_boxes(to_picture(r.picture(), _SIDE_PX), r.scene, side_px=_SIDE_PX) for r in shown]
     rows = [pictures[i : i + _COLUMNS] for i in range(0, len(pictures), _COLUMNS)]
     caption = f"{folder.resolve().name}: {count:,} pictures and the boxes found in them"
-    figures = {sheet: picture_grid(rows, caption=caption, cell_inch=1.4)}
-    if rooms.classes:
-        figures[sheet.with_name("together.png")] = together_figure(rooms)
-        figures[sheet.with_name("boxes.png")] = box_figure(rooms)
-    for path, figure in figures.items():
-        figure.savefig(path, facecolor="white")
+    written = save_figures(sheet, picture_grid(rows, caption=caption, cell_inch=1.4), rooms)
     print("\n".join([*state_of_encoded(folder), *latent_lines(records, count), *label_table(rooms)]))
-    print("wrote " + ", ".join(str(path) for path in figures))
+    print("wrote " + ", ".join(map(str, written)))
 
 
 def encoded_statistics(records: Iterable[EncodedRecord]) -> RoomStatistics:

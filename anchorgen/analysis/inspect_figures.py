@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
 
 from anchorgen.analysis.figures import INK, QUIET, NotebookFigure
 from anchorgen.analysis.room_statistics import RoomStatistics
@@ -14,6 +16,17 @@ from anchorgen.analysis.room_statistics import RoomStatistics
 _BLUE, _ORANGE, _GREEN, _RULE = "#2f6db5", "#e07a1f", "#3f9d6b", "#e5e7eb"
 _HEAT = LinearSegmentedColormap.from_list("rooms", ["#f8fafc", "#c9dcf0", "#5b93cf", "#1d4477"])
 _SIDES = (("width", _BLUE), ("depth", _ORANGE), ("height", _GREEN))
+
+
+def save_figures(sheet: Path, contact_sheet: Figure, rooms: RoomStatistics) -> list[Path]:
+    """Writes the contact sheet and, where there are objects, `together.png` and `boxes.png` beside it; returns their paths."""
+    figures: dict[Path, Figure] = {sheet: contact_sheet}
+    if rooms.classes:
+        figures[sheet.with_name("together.png")] = together_figure(rooms)
+        figures[sheet.with_name("boxes.png")] = box_figure(rooms)
+    for path, figure in figures.items():
+        figure.savefig(path, facecolor="white")
+    return list(figures)
 
 
 def together_figure(rooms: RoomStatistics) -> NotebookFigure:

@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 
 from anchorgen.analysis.figures import INK, QUIET, NotebookFigure
 
-# What is drawn of each network: first the names that are looked for, then how the axis calls them.
+# What is drawn of each network, and how the axis calls it.
 _PANELS = {
-    "vae": (("psnr_db",), "PSNR of training pictures (dB)"),
-    "decoder": (("velocity_mse", "velocity"), "error of the velocity"),
-    "prior": (("loss",), "loss"),
-    "encoder": (("loss",), "loss"),
+    "vae": ("psnr_db", "PSNR of training pictures (dB)"),
+    "decoder": ("velocity_mse", "error of the velocity"),
+    "prior": ("loss", "loss"),
+    "encoder": ("loss", "loss"),
 }
 _COLOUR, _COLUMNS = "#3b6fb6", 2
 
@@ -59,12 +59,11 @@ def _known(training: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def _draw(ax: Any, name: str, parts: Sequence[Mapping[str, Any]]) -> None:
-    keys, words = _PANELS[name]
+    key, words = _PANELS[name]
     start = 0
     for part in parts:
         curve = part.get("curve", {})
-        key = next((key for key in keys if key in curve), None)
-        if key is not None:
+        if key in curve:
             ax.plot([start + step for step in curve["step"]], curve[key], color=_COLOUR, linewidth=1.6)
         if start:
             ax.axvline(start, color=QUIET, linewidth=0.8, linestyle=(0, (2, 2)))

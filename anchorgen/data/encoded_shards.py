@@ -20,8 +20,9 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from anchorgen.data.atomic import file_sha256, whole_or_absent
+from anchorgen.data.atomic import file_sha256
 from anchorgen.data.encoded import EncodedRecord, decode_members, encode_members
+from anchorgen.data.shards import write_tar
 
 
 @dataclass(frozen=True)
@@ -59,16 +60,8 @@ def keys_sha256(keys: Sequence[str]) -> str:
 
 
 def write_encoded_shard(path: Path, records: Sequence[EncodedRecord]) -> str:
-    """A tar that appears whole; equal records, equal bytes. Returns its checksum."""
-    from webdataset.writer import TarWriter
-
-    with (
-        whole_or_absent(path) as partial,
-        open(partial, "wb") as stream,
-        TarWriter(stream, encoder=False, mtime=0, user="", group="") as tar,
-    ):
-        for record in records:
-            tar.write({"__key__": record.key, **encode_members(record)})
+    """A tar of records (`shards.write_tar`). Returns its checksum."""
+    write_tar(path, ((record.key, encode_members(record)) for record in records))
     return file_sha256(path)
 
 

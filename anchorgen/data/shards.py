@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tarfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from anchorgen.data.atomic import whole_or_absent
@@ -24,7 +24,12 @@ def list_shards(folder: str | Path) -> list[Path]:
 
 
 def write_shard(path: Path, records: Sequence[Record]) -> None:
-    """A tar of records that appears whole: written beside, then renamed. Times are fixed, so equal records, equal bytes."""
+    """A tar of records."""
+    write_tar(path, ((record.key, encode_record(record)) for record in records))
+
+
+def write_tar(path: Path, samples: Iterable[tuple[str, Mapping[str, bytes]]]) -> None:
+    """Members of samples by key; appears whole: written beside, then renamed. Times are fixed: equal samples, equal bytes."""
     from webdataset.writer import TarWriter
 
     with (
@@ -32,8 +37,8 @@ def write_shard(path: Path, records: Sequence[Record]) -> None:
         open(partial, "wb") as stream,
         TarWriter(stream, encoder=False, mtime=0, user="", group="") as tar,
     ):
-        for record in records:
-            tar.write({"__key__": record.key, **encode_record(record)})
+        for key, members in samples:
+            tar.write({"__key__": key, **members})
 
 
 def read_records(

@@ -22,7 +22,7 @@ class AutoencoderConfig:
     image_size: pixels a side.
     pixel_block: pixels folded into channels before the network (1 for FLUX.2's own; 4 makes a CPU-sized one).
     block_channels: widths; each after the first halves the resolution.
-    decoder_channels: the decoding half's widths; None takes the encoding half's. Pictures gain most from its width.
+    decoder_channels: the decoding half's widths; None takes the encoding half's.
     latent_channels: channels before the 2x2 patchify.
     layers_per_block, norm_groups, attention: as in `AutoencoderKLFlux2`.
     shortcut: adds linear maps beside both halves, block of pixels <-> latent (the learned kind of Chen et al. 2024, DC-AE).

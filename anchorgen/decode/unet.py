@@ -1,6 +1,6 @@
 """The convolutional backbone: a shrunk `UNet2DConditionModel` with the conditioning of the transformer.
 
-It is trained beside the Flux2-shaped one and compared with it (docs/ablations.md).
+`python -m anchorgen ablate --row unet` trains a small one, to be compared with the Flux2-shaped.
 Shape legend: B pictures, D token channels, h tokens a side, T = h * h tokens.
 """
 

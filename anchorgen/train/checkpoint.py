@@ -32,6 +32,22 @@ class LoopState:
     count: int = 0
     parts: int = 0
 
+    def add(self, numbers: dict[str, float]) -> None:
+        """One step's numbers for the means in the making."""
+        sums = self.sums or {}
+        self.sums = {**sums, **{name: sums.get(name, 0.0) + float(value) for name, value in numbers.items()}}
+        self.count += 1
+
+    def take_means(self) -> dict[str, float]:
+        """The means since they were last taken; empty if nothing was added."""
+        means = {name: value / self.count for name, value in (self.sums or {}).items()} if self.count else {}
+        self.sums, self.count = None, 0
+        return means
+
+    def counts(self) -> dict[str, float]:
+        """What is logged beside means."""
+        return {"bad_steps": self.bad_steps, "seconds": round(self.seconds, 2)}
+
 
 def _checkpoints(out_dir: Path) -> list[Path]:
     return sorted(path for path in out_dir.glob("step-*") if path.is_dir() and path.suffix != ".tmp")

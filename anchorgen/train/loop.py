@@ -60,7 +60,7 @@ from anchorgen.train.checkpoint import LoopState, load_checkpoint, save_checkpoi
 from anchorgen.train.metrics_log import MetricsLog
 from anchorgen.train.optimizers import OptimizerName, make_optimizer
 from anchorgen.train.sharding import shard, skeleton_of, unsharded
-from anchorgen.train.step import generator_for, parts_of, train_step
+from anchorgen.train.step import generator_for, out_of_time, parts_of, set_rate, train_step
 
 Module = TypeVar("Module", bound=nn.Module)
 MakeBatch = Callable[[int, torch.Generator], Any]
@@ -165,20 +165,20 @@ def fit(
             now = pending.result() if pending else batches(state.step)
             if config.prefetch and state.step + 1 < config.steps:
                 pending = pool.submit(batches, state.step + 1)
-            _set_rate(optimizer, learning_rate_at(config, state.step))
+            set_rate(optimizer, learning_rate_at(config, state.step))
             numbers, bad = train_step(config, accelerator, model, optimizer, loss_fn, now, state.step)
             state.step += 1
             if numbers is None:
                 _report_bad_step(state, bad, out_dir, config.max_bad_steps)
             else:
                 ema.update_parameters(module)
-                _accumulate(state, numbers)
+                state.add(numbers)
             state.seconds = before + time.monotonic() - begun
             if log is not None and (state.step % config.log_every == 0 or state.step == config.steps):
                 _flush(state, log, accelerator)
             if config.evaluate_every and state.step % config.evaluate_every == 0 and evaluate:
                 _evaluate(evaluate, ema, state, log, everywhere=skeleton is not None)
-            stopped = _out_of_time(accelerator, config.max_seconds, begun)
+            stopped = out_of_time(accelerator, config.max_seconds, begun)
             if state.step % config.checkpoint_every == 0 or state.step == config.steps or stopped:
                 save_checkpoint(replace(config, parts=state.parts), accelerator, module, ema, optimizer, state, out_dir)
     for tracker in accelerator.trackers:  # not `end_training`, after which the processes know one another no more
@@ -241,11 +241,6 @@ def _shard(config: LoopConfig, module: nn.Module, ema: AveragedModel) -> nn.Modu
     return skeleton
 
 
-def _set_rate(optimizer: Any, rate: float) -> None:
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-
-
 def _report_bad_step(state: LoopState, bad: list[Any], out_dir: Path, limit: int) -> None:
     """Every process counts the step; those whose parts were bad name them."""
     state.bad_steps += 1
@@ -263,18 +258,10 @@ def _report_bad_step(state: LoopState, bad: list[Any], out_dir: Path, limit: int
         )
 
 
-def _accumulate(state: LoopState, numbers: dict[str, float]) -> None:
-    sums = state.sums or {}
-    state.sums = {**sums, **{key: sums.get(key, 0.0) + float(value) for key, value in numbers.items()}}
-    state.count += 1
-
-
 def _flush(state: LoopState, log: MetricsLog, accelerator: Accelerator) -> None:
-    if state.count:
-        means = {key: value / state.count for key, value in (state.sums or {}).items()}
-        log.write(state.step, {**means, "bad_steps": state.bad_steps, "seconds": round(state.seconds, 2)})
+    if means := state.take_means():
+        log.write(state.step, means | state.counts())
         accelerator.log(means, step=state.step)
-    state.sums, state.count = None, 0
 
 
 def _evaluate(
@@ -287,10 +274,3 @@ def _evaluate(
         numbers = evaluate(ema.module.eval(), state.step)
     if log is not None:
         log.write(state.step, {f"eval/{key}": value for key, value in numbers.items()})
-
-
-def _out_of_time(accelerator: Accelerator, max_seconds: float | None, begun: float) -> bool:
-    if max_seconds is None:
-        return False
-    late = torch.tensor(float(time.monotonic() - begun > max_seconds), device=accelerator.device)
-    return bool(cast(torch.Tensor, accelerator.gather(late)).max())

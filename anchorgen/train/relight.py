@@ -1,7 +1,7 @@
 """Pictures under another light, for the background tokens to look at in training.
 
 b is taken from walls, and walls hold the light of the lamps; every edit keeps b, so a lamp that is taken away would leave
-its light behind. Where it shines is drawn at random, so that b holds how bright the room is but not what lights it.
+its light behind. Where it shines is drawn at random, so that b can tell how bright the room is, and less of what lights it.
 
 Shape legend: B pictures, H W pixels.
 """

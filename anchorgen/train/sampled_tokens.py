@@ -1,7 +1,7 @@
 """Tokens that a decoder run draws of its training rooms: `python -m anchorgen train sampled_tokens --run DIR --vae DIR ...`.
 
-A sampler's tokens are never quite an encoder's. `train vae --sampled FILE` teaches the decoding half of the autoencoder to
-make good pictures of both.
+A sampler's tokens are never quite an encoder's. `train vae_decoder --sampled FILE` teaches the decoding half of the autoencoder
+to make good pictures of both.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -30,7 +30,7 @@ from anchorgen.train.checkpoint import LoopState
 from anchorgen.train.loop import LoopConfig, learning_rate_at
 from anchorgen.train.metrics_log import MetricsLog
 from anchorgen.train.optimizers import make_optimizer
-from anchorgen.train.step import generator_for
+from anchorgen.train.step import generator_for, out_of_time, set_rate
 
 MakeBatch = Callable[[int, torch.Generator, Sequence[int]], Any]
 LossFunction = Callable[[Any, Any], tuple[torch.Tensor, dict[str, float]]]
@@ -121,11 +121,11 @@ def fit_sharded(
                 _count_bad_step(state, batch, out_dir, config.max_bad_steps, accelerator)
             else:
                 parts.update_averages(averages, module, config.ema_decay, step)
-                _accumulate(state, numbers)
+                state.add(numbers)
             state.seconds = before + time.monotonic() - begun
             if state.step % config.log_every == 0 or state.step == config.steps:
                 _write(log, state)
-            stopped = _out_of_time(accelerator, config.max_seconds, begun)
+            stopped = out_of_time(accelerator, config.max_seconds, begun)
             if state.step % config.checkpoint_every == 0 or state.step == config.steps or stopped:
                 parts.save(accelerator, module, optimizer, averages, state, out_dir)
     whole = parts.gathered(averages)
@@ -139,8 +139,7 @@ def _train_step(config, accelerator, model, optimizer, loss_fn, turns, step) -> 
     torch.manual_seed(generator_for(config.seed, step, accelerator.process_index, 2).initial_seed())
     model.train()
     rate = learning_rate_at(config, step)
-    for group in optimizer.param_groups:
-        group["lr"] = rate
+    set_rate(optimizer, rate)
     optimizer.zero_grad(set_to_none=True)
     sums: dict[str, torch.Tensor] = {}
     for batch in turns:
@@ -171,21 +170,7 @@ def _count_bad_step(state: LoopState, turns: list[Any], out_dir: Path, limit: in
         )
 
 
-def _accumulate(state: LoopState, numbers: dict[str, float]) -> None:
-    sums = state.sums or {}
-    state.sums = {**sums, **{name: sums.get(name, 0.0) + value for name, value in numbers.items()}}
-    state.count += 1
-
-
 def _write(log: MetricsLog | None, state: LoopState) -> None:
-    if log is not None and state.count:
-        means = {name: value / state.count for name, value in (state.sums or {}).items()}
-        log.write(state.step, {**means, "bad_steps": state.bad_steps, "seconds": round(state.seconds, 2)})
-    state.sums, state.count = None, 0
-
-
-def _out_of_time(accelerator: Accelerator, max_seconds: float | None, begun: float) -> bool:
-    if max_seconds is None:
-        return False
-    late = torch.tensor([float(time.monotonic() - begun > max_seconds)], device=accelerator.device)
-    return bool(cast(torch.Tensor, accelerator.gather(late)).max())
+    means = state.take_means()
+    if log is not None and means:
+        log.write(state.step, means | state.counts())

@@ -7,8 +7,9 @@ their gradients up, so the loss of every step is the same for any R that divides
 from __future__ import annotations
 
 import math
+import time
 from contextlib import nullcontext
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -88,6 +89,20 @@ def train_step(config, accelerator, model, optimizer, loss_fn, batches: dict[int
     optimizer.step()
     means = _mean(accelerator, {name: value / len(batches) for name, value in sums.items()})
     return Outcome({**means, "grad_norm": norm, "learning_rate": optimizer.param_groups[0]["lr"]}, [])
+
+
+def set_rate(optimizer: Any, rate: float) -> None:
+    """Sets the learning rate of every group."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
+def out_of_time(accelerator: Accelerator, max_seconds: float | None, begun: float) -> bool:
+    """Whether a process has trained for longer since `begun` (of `time.monotonic`); all agree. None: never."""
+    if max_seconds is None:
+        return False
+    late = torch.tensor(float(time.monotonic() - begun > max_seconds), device=accelerator.device)
+    return bool(cast(torch.Tensor, accelerator.gather(late)).max())
 
 
 def _clip(model: torch.nn.Module, limit: float) -> float:

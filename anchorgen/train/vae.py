@@ -1,7 +1,7 @@
 """Trains the picture autoencoder: `python -m anchorgen train vae --data DIR --out DIR`.
 
-Three runs make the bundled one: one that learns the latents; one that goes on from it against an adversary (`--init`,
-`--adversarial-weight`), decoding latents with a little noise; and, once there is a decoder, `vae_decoder.py`.
+A run may go on from another (`--init`), against an adversary (`--adversarial-weight`) and with noise on the latents
+(`--latent-noise`); once there is a decoder, `vae_decoder.py` goes on with the decoding half alone.
 """
 
 from __future__ import annotations
@@ -155,6 +155,6 @@ def main(argv: list[str] | None = None) -> None:
     save_file({k: v.contiguous() for k, v in autoencoder.state_dict().items()}, config.out / AUTOENCODER_WEIGHTS)
     write_settings(config.out, autoencoder=config.model)
     facts = {"rooms": len(images), "mirrored": True, "batch_size": config.batch_size, "crop_px": config.crop}
-    facts |= first_part(config.init)
+    facts |= {"part": ", against an adversary" if config.adversarial_weight else ""} | first_part(config.init)
     write_run_record(config.out, config.loop, result, autoencoder, **facts)
     print(f"wrote {config.out / AUTOENCODER_WEIGHTS} after {result.step} steps, {result.seconds:.0f} s")
