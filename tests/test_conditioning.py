@@ -16,7 +16,9 @@ KINDS = {
     "paper": replace(TINY, conditioning="paper"),
     "rays": replace(TINY, conditioning="rays"),
     "double": replace(TINY, sites="double"),
+    "split": replace(TINY, split=2, rays=16, nearest=3, code=16, octaves=2),
     "unet": replace(TINY, backbone="unet"),
+    "unet, split": replace(TINY, backbone="unet", split=2),
     "unet, paper": replace(TINY, backbone="unet", conditioning="paper"),
 }
 
@@ -80,6 +82,29 @@ def test_a_unet_has_no_rays():
         velocity_network(replace(TINY, backbone="unet", conditioning="rays"))
 
 
+def test_a_split_token_is_the_part_of_the_picture_where_its_numbers_lie():
+    config = replace(TINY, split=2)
+    torch.manual_seed(0)
+    velocity, scene = velocity_network(config).eval(), make_batch(1)
+    assert config.side == 2 * TINY.grid and len(velocity.image_ids) == config.side**2
+    seen = []
+    velocity.transformer.register_forward_pre_hook(
+        lambda _, __, inputs: seen.append(inputs["hidden_states"]), with_kwargs=True
+    )
+    clean = torch.zeros(1, TINY.token_channels, TINY.grid, TINY.grid)
+    raw = torch.nn.functional.pixel_shuffle(clean, 2)
+    raw[0, :, 3, 1] = 1.0  # the autoencoder's own latents have no patches
+    with torch.no_grad():
+        velocity(torch.nn.functional.pixel_unshuffle(raw, 2), torch.ones(1), *velocity.context(scene))
+    numbers = seen[0][0, :, : config.output_channels]
+    assert numbers.abs().sum(-1).nonzero().flatten().tolist() == [3 * config.side + 1]
+
+
+def test_tokens_that_cannot_be_split_are_refused():
+    with pytest.raises(ValueError, match="split: got 3"):
+        replace(TINY, split=3)
+
+
 def test_rays_meet_the_boxes_that_the_drawing_shows():
     scene = make_batch()
     pairs, drawing = pair_rays_with_boxes(scene, 16), draw_boxes(scene, 16, 2)
@@ -92,4 +117,6 @@ def test_rays_meet_the_boxes_that_the_drawing_shows():
 
 
 def test_old_settings_mean_what_they_meant():
-    assert (DecoderConfig().conditioning, DecoderConfig().backbone) == ("drawn", "flux2")
+    config = DecoderConfig()
+    assert (config.conditioning, config.backbone) == ("drawn", "flux2")
+    assert (config.split, config.nearest, config.code, config.octaves, config.num_single) == (1, 2, 32, 0, 6)

@@ -36,7 +36,7 @@ def adapter_cost(velocity: SceneVelocity, scene: SceneBatch) -> dict[str, float]
     velocity, scene = copy.deepcopy(velocity).cpu().eval(), scene.to("cpu")
     context, drawn = velocity.context(scene)
     velocity.adapter.precompute(context)
-    tokens = torch.randn(1, len(velocity.image_ids), velocity.config.token_channels)
+    tokens = torch.randn(1, len(velocity.image_ids), velocity.config.output_channels)
     inputs = {
         "hidden_states": tokens if drawn is None else torch.cat([tokens, drawn], -1),
         "encoder_hidden_states": tokens.new_zeros(1, 0, velocity.config.channels),

@@ -1,7 +1,7 @@
 """The convolutional backbone: a shrunk `UNet2DConditionModel` with the conditioning of the transformer.
 
 `python -m anchorgen ablate --row unet` trains a small one, to be compared with the Flux2-shaped.
-Shape legend: B pictures, D token channels, h tokens a side, T = h * h tokens.
+Shape legend: B pictures, D token channels, h tokens a side, T = (h split)^2 tokens of the network.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from diffusers import UNet2DConditionModel
 from torch import nn
 
@@ -26,9 +27,9 @@ class UNetVelocity(SceneConditioning):
             )
         super().__init__(config)
         self.unet: Any = UNet2DConditionModel(
-            sample_size=config.grid,
+            sample_size=config.side,
             in_channels=config.input_channels,
-            out_channels=config.token_channels,
+            out_channels=config.output_channels,
             down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
             up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
             block_out_channels=(config.width, config.width * 3 // 2),
@@ -44,7 +45,9 @@ class UNetVelocity(SceneConditioning):
 
     def forward(self, x: torch.Tensor, sigma: torch.Tensor, context: SceneContext, drawn: torch.Tensor | None):
         """`x` `[B, D, h, h]`, `sigma` `[B]` -> velocity `[B, D, h, h]`."""
+        x = F.pixel_shuffle(x, self.config.split)
         if drawn is not None:
             x = torch.cat([x, drawn.transpose(1, 2).unflatten(-1, x.shape[-2:]).to(x.dtype)], 1)
         mask, tokens = context.mask, context.tokens.to(x.dtype)
-        return self.unet(x, 1000 * sigma, tokens, encoder_attention_mask=mask, return_dict=False)[0]
+        velocity = self.unet(x, 1000 * sigma, tokens, encoder_attention_mask=mask, return_dict=False)[0]
+        return F.pixel_unshuffle(velocity, self.config.split)

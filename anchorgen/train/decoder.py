@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 import tyro
 from safetensors.torch import load_model, save_file
 from torch import nn
@@ -24,10 +25,11 @@ from anchorgen.data.records import Record
 from anchorgen.decode.autoencoder import Autoencoder
 from anchorgen.decode.decoder import velocity_network
 from anchorgen.decode.flow import add_noise, shift_sigma
-from anchorgen.decode.velocity import DecoderConfig
+from anchorgen.decode.velocity import BUNDLED_DECODER, DecoderConfig
 from anchorgen.encode.background import BackgroundTokens
 from anchorgen.encode.pooling import AttentionPooling
 from anchorgen.train.auxiliary import CoarsePicture, VoxelColours
+from anchorgen.train.device import training_device
 from anchorgen.train.encoded_latents import load_encoded
 from anchorgen.train.loop import FitResult, LoopConfig, fit
 from anchorgen.train.relight import relight
@@ -53,10 +55,11 @@ class DecoderTraining:
     colour_weight, thumbnail_weight: of the auxiliary errors (`auxiliary.py`).
     channel_weight: power of the energy that a token channel has in pictures, by which its velocity's error counts; 0
         weighs all alike, though most of them hold texture that no scene tells of.
+    object_weight: by how much more the error of a token counts where all of it shows objects.
     relight: how much the light on the pictures that b is taken from varies (`relight.py`).
     init: folder of a finished run to go on from. Its pooling and background networks are kept as they are, so that
         what is trained on their latents stays valid.
-    compile: compiles the transformer (a minute at the start, then a seventh less time a step on two CPU cores). Needs a C++ compiler.
+    compile: compiles the transformer and the stem (a minute at the start, then a seventh less time a step on two CPU cores). Needs a C++ compiler.
     gradient_checkpointing: keeps only the inputs of the transformer's blocks and computes the rest again on the way
         back: less memory, about a third more time, the same gradients.
     """
@@ -72,11 +75,12 @@ class DecoderTraining:
     colour_weight: float = 5.0
     thumbnail_weight: float = 3.0
     channel_weight: float = 0.5
+    object_weight: float = 0.0
     relight: float = 0.0
     init: Path | None = None
     compile: bool = False
     gradient_checkpointing: bool = False
-    model: DecoderConfig = field(default_factory=lambda: DecoderConfig(sites="double"))
+    model: DecoderConfig = BUNDLED_DECODER
     loop: LoopConfig = field(
         default_factory=lambda: LoopConfig(steps=3800, learning_rate=1e-3, mixed_precision="bf16", warmup_steps=200)
     )
@@ -85,9 +89,15 @@ class DecoderTraining:
 class SceneLoss(nn.Module):
     """Everything that is trained together, and the flow-matching loss of one batch."""
 
-    def __init__(self, config: DecoderConfig, relight: float = 0.0, channel_weights: torch.Tensor | None = None):
+    def __init__(
+        self,
+        config: DecoderConfig,
+        relight: float = 0.0,
+        channel_weights: torch.Tensor | None = None,
+        object_weight: float = 0.0,
+    ):
         super().__init__()
-        self.relight = relight
+        self.relight, self.object_weight = relight, object_weight
         weights = torch.ones(config.token_channels) if channel_weights is None else channel_weights
         self.channel_weights: torch.Tensor
         self.register_buffer("channel_weights", weights.view(1, -1, 1, 1), persistent=False)
@@ -110,13 +120,19 @@ class SceneLoss(nn.Module):
         b = self._background(rooms) if background is None else background
         context, drawn = self.velocity.context(rooms.scene(pooled, b), keep)
         predicted = self.velocity(add_noise(tokens, noise, sigma), sigma, context, drawn).float()
-        error = (self.channel_weights * (predicted - (noise - tokens)).square()).mean((1, 2, 3))
+        weights = self.channel_weights * self._place_weights(rooms, predicted.shape[-1])
+        error = (weights * (predicted - (noise - tokens)).square()).mean((1, 2, 3))
         terms = {"velocity": error.mean(), "clean": (error * sigma.square()).mean()}
         if appearance is None:
             terms["colour"] = self.colours(pooled, *voxels)
         if self.thumbnail is not None:
             terms["thumbnail"] = self.thumbnail(drawn, rooms.pictures(), keep)
         return terms
+
+    def _place_weights(self, rooms: RoomTensors, grid: int) -> torch.Tensor:
+        """`[B, 1, grid, grid]`: more where objects are."""
+        inside = F.adaptive_avg_pool2d((~rooms.outside).float()[:, None], grid)
+        return 1 + self.object_weight * inside
 
     def _background(self, rooms: RoomTensors) -> torch.Tensor:
         return self.background(relight(rooms.pictures(), self.relight if self.training else 0.0), rooms.outside)
@@ -130,16 +146,18 @@ class SceneLoss(nn.Module):
 
 @torch.no_grad()
 def encode_tokens(autoencoder: Autoencoder, rooms: RoomTensors, chunk: int = 64) -> torch.Tensor:
-    """Whitened tokens `[M, D, h, w]` float16 of all pictures."""
-    rows = [autoencoder.encode(rooms[i : i + chunk].pictures()).half() for i in range(0, len(rooms), chunk)]
-    return torch.cat(rows)
+    """Whitened tokens `[M, D, h, w]` float16 of all pictures, on the CPU."""
+    device = next(autoencoder.parameters()).device
+    parts = (rooms[i : i + chunk].pictures().to(device) for i in range(0, len(rooms), chunk))
+    return torch.cat([autoencoder.encode(part).half().cpu() for part in parts])
 
 
 def channel_weights(autoencoder: Autoencoder, tokens: torch.Tensor, power: float) -> torch.Tensor:
     """`[D]` with mean 1: the energy of each token channel in pictures, to a power; `tokens` `[M, D, h, w]` of pictures."""
     if not power:
         return torch.ones(tokens.shape[1])
-    weights = autoencoder.channel_energy(tokens[:16].float()) ** power
+    device = next(autoencoder.parameters()).device
+    weights = autoencoder.channel_energy(tokens[:16].float().to(device)).cpu() ** power
     return weights / weights.mean()
 
 
@@ -198,17 +216,18 @@ def _write(config: DecoderTraining, result: FitResult, num_rooms: int) -> None:
 def main(argv: list[str] | None = None, change: Callable[[Record], Record] | None = None) -> None:
     """Trains as `argv` says; `change` makes other records of those that are read, for experiments."""
     config = tyro.cli(DecoderTraining, args=argv)
-    autoencoder = load_autoencoder(config.vae)
+    autoencoder = load_autoencoder(config.vae).to(training_device())
     rooms, *latents = _training_rooms(config, change)
     tokens = encode_tokens(autoencoder, rooms)
     torch.manual_seed(config.loop.seed)
-    module = SceneLoss(config.model, config.relight, channel_weights(autoencoder, tokens, config.channel_weight))
+    energy = channel_weights(autoencoder, tokens, config.channel_weight)
+    module = SceneLoss(config.model, config.relight, energy, config.object_weight)
     if config.init is not None:
         module.start_from(config.init)
     if config.gradient_checkpointing:
         module.velocity.backbone.enable_gradient_checkpointing(_checkpointed)
     if config.compile:
-        module.velocity.backbone.compile()
+        module.velocity.compile_parts()
     weights = {"velocity": 1.0, "colour": config.colour_weight, "thumbnail": config.thumbnail_weight}
 
     def make_batch(step: int, generator: torch.Generator):
@@ -220,7 +239,7 @@ def main(argv: list[str] | None = None, change: Callable[[Record], Record] | Non
         keep = torch.rand(len(index), generator=generator) >= config.drop_scene
         known = [None if value is None else value[index].float() for value in latents]
         batch = rooms[index]
-        return {"args": (batch, clean, noise, sigma, keep, *known), "keys": batch.names()}
+        return {"args": (batch, clean, noise, sigma, keep, *known), "keys": batch.names}
 
     def loss_fn(module, batch, generator):
         with _attention_kernels(batch["args"][1]):

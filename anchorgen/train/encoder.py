@@ -82,7 +82,7 @@ def main(argv: list[str] | None = None) -> None:
         index = torch.randint(len(rooms), (config.batch_size,), generator=generator)
         batch = rooms[index]
         target = targets_of(batch, None if appearance is None else appearance[index].float())
-        return {"images": batch.pictures(), "target": dataclasses.asdict(target), "keys": batch.names()}
+        return {"images": batch.pictures(), "target": dataclasses.asdict(target), "keys": batch.names}
 
     def loss_fn(module, batch, generator):
         loss, parts = module(batch["images"], Targets(**batch["target"]))

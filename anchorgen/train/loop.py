@@ -6,7 +6,7 @@ How to use it (a trainer is a module, a function that makes batches and a functi
 
     def make_batch(step, generator):                      # a pure function of its arguments; CPU tensors
         index = torch.randint(len(images), (64,), generator=generator)
-        return {"image": images[index], "keys": index.tolist()}   # "keys" (optional) names records in error reports
+        return {"image": images[index], "keys": index.tolist()}   # "keys" (optional; or what gives them) names records in error reports
 
     def loss_fn(module, batch, generator):                # the batch is already on module's device
         noise = torch.randn(batch["image"].shape, generator=generator).to(batch["image"].device)
@@ -247,6 +247,7 @@ def _report_bad_step(state: LoopState, bad: list[Any], out_dir: Path, limit: int
     message = f"step {state.step}: the loss or its gradient is not finite; skipped"
     for batch in bad:
         keys = batch.get("keys", "unnamed") if isinstance(batch, dict) else getattr(batch, "keys", "unnamed")
+        keys = keys() if callable(keys) else keys
         message = f"step {state.step}: the loss or its gradient is not finite; skipped. Records: {keys}"
         print(message, file=sys.stderr)
         with open(out_dir / "bad_steps.csv", "a", newline="") as file:

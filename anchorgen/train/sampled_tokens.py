@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from tqdm.auto import tqdm
 
 from anchorgen.decode.flow import euler, noise_for
+from anchorgen.train.device import training_device
 from anchorgen.train.run_pipeline import pipeline_of_run
 from anchorgen.train.scene_latents import load_tokens, room_latents
 from anchorgen.train.tensors import load_rooms
@@ -45,17 +46,18 @@ class TokenExport:
 @torch.no_grad()
 def main(argv: list[str] | None = None) -> None:
     config = tyro.cli(TokenExport, args=argv)
-    decoder = pipeline_of_run(config.run, config.vae).decoder
+    device = training_device()
+    decoder = pipeline_of_run(config.run, config.vae).to(device).decoder
     model = decoder.velocity.config
     rooms = load_rooms(config.data, CATEGORIES, stop=config.stop).resized(decoder.image_size)
     scenes = rooms.scene(*room_latents(load_tokens(config.run / "tokens.safetensors", model), rooms))
     shape, drawn = (model.token_channels, model.grid, model.grid), []
     for start in tqdm(range(0, len(rooms), _CHUNK), desc="draw"):
-        chunk = scenes[start : start + _CHUNK]
-        noise = noise_for(range(start, start + len(chunk)), shape)
+        chunk = scenes[start : start + _CHUNK].to(device)
+        noise = noise_for(range(start, start + len(chunk)), shape).to(device)
         pairs = zip(config.steps, config.guidance, strict=True)
         rows = [euler(decoder.guided(chunk, guidance), noise, steps, model.shift) for steps, guidance in pairs]
-        drawn.append(torch.stack(rows, 1).half())
+        drawn.append(torch.stack(rows, 1).half().cpu())
     config.out.parent.mkdir(parents=True, exist_ok=True)
     save_file({"tokens": torch.cat(drawn)}, config.out)
     print(f"wrote {config.out}: {len(rooms)} rooms, {len(config.steps)} drawings each")

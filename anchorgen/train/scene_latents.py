@@ -5,6 +5,7 @@ Of a folder that `data encode` wrote, the latents are there already: `--tokens` 
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from anchorgen.data.encoded_shards import is_encoded
 from anchorgen.decode.flux2_config import KleinConfig
 from anchorgen.decode.velocity import DecoderConfig
 from anchorgen.pipeline.token_networks import TokenNetworks
+from anchorgen.train.device import training_device
 from anchorgen.train.encoded_latents import write_latents
 from anchorgen.train.latents import LatentSet
 from anchorgen.train.tensors import RoomTensors, concatenate, load_rooms
@@ -44,12 +46,13 @@ class LatentExport:
 
 @torch.no_grad()
 def room_latents(tokens: TokenNetworks, rooms: RoomTensors) -> tuple[torch.Tensor, torch.Tensor]:
-    """f `[M, N, K, C]` and b `[M, Kb, C]` of rooms, in chunks."""
-    appearance, background = [], []
+    """f `[M, N, K, C]` and b `[M, Kb, C]` of rooms, in chunks, on the CPU."""
+    device = training_device()
+    networks, appearance, background = copy.deepcopy(tokens).to(device), [], []
     for start in range(0, len(rooms), _CHUNK):
-        part = rooms[start : start + _CHUNK]
-        appearance.append(tokens.pooling(part.coords.float(), part.feats.float(), part.voxels))
-        background.append(tokens.background(part.pictures(), part.outside))
+        part = rooms[start : start + _CHUNK].to(device)
+        appearance.append(networks.pooling(part.coords.float(), part.feats.float(), part.voxels).cpu())
+        background.append(networks.background(part.pictures(), part.outside).cpu())
     return torch.cat(appearance), torch.cat(background)
 
 

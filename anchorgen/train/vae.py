@@ -19,6 +19,7 @@ from tqdm.auto import tqdm
 from anchorgen.data.shards import read_records
 from anchorgen.decode.autoencoder import BUNDLED_AUTOENCODER, Autoencoder, AutoencoderConfig
 from anchorgen.train.adversary import PatchDiscriminator, adversarial_losses
+from anchorgen.train.device import training_device
 from anchorgen.train.loop import LoopConfig, fit
 from anchorgen.train.run_record import first_part, write_run_record
 from anchorgen.train.run_settings import AUTOENCODER_WEIGHTS, write_settings
@@ -150,7 +151,10 @@ def main(argv: list[str] | None = None) -> None:
     if not result.is_main:
         return
     autoencoder = result.ema.autoencoder.eval()
-    chunks = [images[i : i + 64].float() / 127.5 - 1 for i in range(0, min(len(images), 1024), 64)]
+    autoencoder.to(training_device())
+    chunks = [
+        (images[i : i + 64].float() / 127.5 - 1).to(training_device()) for i in range(0, min(len(images), 1024), 64)
+    ]
     autoencoder.measure_statistics(chunks)
     save_file({k: v.contiguous() for k, v in autoencoder.state_dict().items()}, config.out / AUTOENCODER_WEIGHTS)
     write_settings(config.out, autoencoder=config.model)

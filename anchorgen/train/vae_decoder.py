@@ -18,6 +18,7 @@ from torch import nn
 
 from anchorgen.decode.autoencoder import Autoencoder
 from anchorgen.train.adversary import PatchDiscriminator, adversarial_losses
+from anchorgen.train.device import training_device
 from anchorgen.train.loop import LoopConfig, fit
 from anchorgen.train.run_record import first_part, write_run_record
 from anchorgen.train.run_settings import AUTOENCODER_WEIGHTS, load_autoencoder, write_settings
@@ -95,13 +96,14 @@ def token_crops(
 @torch.no_grad()
 def own_tokens(autoencoder: Autoencoder, images: torch.Tensor) -> torch.Tensor:
     """`[M, 1, D, h, w]` float16: the encoder's own."""
-    chunks = [autoencoder.encode(part.float() / 127.5 - 1).half() for part in images.split(64)]
+    device = next(autoencoder.parameters()).device
+    chunks = [autoencoder.encode((part.float() / 127.5 - 1).to(device)).half().cpu() for part in images.split(64)]
     return torch.cat(chunks)[:, None]
 
 
 def main(argv: list[str] | None = None) -> None:
     config = tyro.cli(VaeDecoderTraining, args=argv)
-    autoencoder = load_autoencoder(config.vae)
+    autoencoder = load_autoencoder(config.vae).to(training_device())
     images = load_images(config.data, config.stop, autoencoder.config.image_size)
     torch.manual_seed(config.loop.seed)
     sampled, encoded = load_sampled(config.sampled, len(images)), own_tokens(autoencoder, images)
