@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -51,3 +52,16 @@ def test_the_tables_are_what_the_command_prints(capsys):
     rows = {re.sub(r"adapter \((\w+)\)", r"adapter, \1 blocks", name): number for name, number in counts}
     assert rows["backbone"] == "3,875.5" and {"adapter, double blocks", "adapter, all blocks"} < rows.keys()
     assert all(f"| {name} | {number} |" in TEXT for name, number in rows.items())
+
+
+def test_figures_of_the_gpu_are_those_of_the_result_file():
+    root = Path(__file__).parents[1]
+    text = (root / "docs" / "performance.md").read_text(encoding="utf-8")
+    figures = json.loads((root / "docs" / "results" / "flux2.json").read_text())["figures"]
+    said = [
+        figures["device"], f"{figures['backbone_step_ms']:.1f} ms", f"{figures['adapter_overhead']:.1%}",
+        f"of {figures['steps']} steps", f"{figures['picture_seconds']:.2f} s", f"{figures['peak_gib']:.1f} GiB",
+        f"batch of {figures['batch_size']}", f"{figures['train_samples_per_second']:.1f} pictures a second",
+        f"{figures['train_peak_gib']:.1f} GiB", f"{figures['peak_flops_share']:.0%}", f"{figures['matmul_flops_share']:.0%}",
+    ]  # fmt: skip
+    assert [words for words in said if words not in text] == []
