@@ -119,16 +119,16 @@ def edits_measured(figures: dict[str, Any]) -> str:
 def training_table(training: dict[str, dict[str, Any]]) -> str:
     """A Markdown table of what each network was trained on."""
     rows = [
-        "| network | parameters | trained on | steps x batch | seed | time |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| network | parameters | trained on | steps x batch | seed | time | machine |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, run in _parts(training):
         mirrored = " and their mirror images" if run.get("mirrored") else ""
         data = f"{run['scenes']} scenes" if "scenes" in run else f"{run['rooms']} rooms{mirrored}"
-        size, time = f"{run['parameters'] / 1e6:.1f} M", f"{run['seconds'] / 60:.0f} min"
-        rows.append(f"| {name} | {size} | {data} | {run['steps']} x {run['batch_size']} | {run['seed']} | {time} |")
-    machines = sorted({run["machine"] for run in training.values()})
-    return "\n".join([*rows, "", f"Trained on: {'; '.join(machines)}."])
+        size, time = f"{run['parameters'] / 1e6:.1f} M", f"{run['seconds'] / 60:.1f} min"
+        much = f"{run['steps']} x {run['batch_size']} | {run['seed']} | {time} | {run['machine']}"
+        rows.append(f"| {name} | {size} | {data} | {much} |")
+    return "\n".join(rows)
 
 
 _PART_SAYS = {  # of runs that go on and whose records do not say what they are (`part`), the first one first
