@@ -136,3 +136,15 @@ def test_without_the_package_the_next_step_is_named(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "moge", SimpleNamespace())
     with pytest.raises(PerceptionError, match="pip install git"):
         Moge.load()
+
+
+def test_a_painting_that_lies_flat_does_not_turn_the_room():
+    """Its z axis and the wall behind it agree, on a direction along which nobody looks at a room."""
+    v, u = np.meshgrid(*[(np.arange(48) + 0.5) / 48] * 2, indexing="ij")
+    wall = np.stack([(u - 0.5) * 2, (v - 0.5) * 2, np.full_like(u, 2.0)], -1)
+    towards_camera = np.array([[np.sqrt(0.5), np.sqrt(0.5), 0, 0], [1.0, 0, 0, 0]])  # z is the camera's -y, and its z
+    up, source = estimate_up(wall, towards_camera[1:], np.ones(1))
+    assert source == "level camera" and up.tolist() == [0, -1, 0]
+    up, source = estimate_up(wall, towards_camera[:1], np.ones(1))
+    assert source == "objects"
+    np.testing.assert_allclose(up, [0, -1, 0], atol=1e-9)

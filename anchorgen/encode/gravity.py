@@ -12,6 +12,7 @@ from anchorgen.geometry import box_extent, quat_to_matrix
 
 LEVEL = np.array([0.0, -1.0, 0.0])  # of a camera that looks straight ahead
 _CONES_DEG = (35.0, 15.0, 7.5)
+_MAX_PITCH_DEG = 60.0
 _MIN_SHARE = 0.03  # of the normals that must agree before they are believed
 _JUMP = 0.05  # neighbours whose depths differ by more are of two surfaces
 _BINS = 120
@@ -65,13 +66,22 @@ def up_from_points(points: np.ndarray, guess: np.ndarray) -> np.ndarray | None:
 
 
 def estimate_up(points: np.ndarray | None, quat_wxyz: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, str]:
-    """Up `[3]` in the camera frame, and what it is from: "surfaces", "objects" or "level camera"."""
+    """Up `[3]` in the camera frame, and what it is from: "surfaces", "objects" or "level camera".
+
+    Nobody photographs a room from 60 degrees above: what says so is a painting that a 3D model laid flat, and its wall.
+    """
     objects = up_from_objects(quat_wxyz, weights)
+    if objects is not None and not _sees_the_room_level(objects):
+        objects = None
     guess = LEVEL if objects is None else objects
     surfaces = None if points is None else up_from_points(points, guess)
-    if surfaces is not None:
+    if surfaces is not None and _sees_the_room_level(surfaces):
         return surfaces, "surfaces"
     return guess, "level camera" if objects is None else "objects"
+
+
+def _sees_the_room_level(up: np.ndarray) -> bool:
+    return bool(abs(up[2]) < np.sin(np.radians(_MAX_PITCH_DEG)))
 
 
 def floor_from_points(points: np.ndarray, up: np.ndarray) -> float | None:
