@@ -14,7 +14,11 @@ class AllFailed(RuntimeError):
     """Every room of a shard failed: what ails the code or the machine, not a room."""
 
 
-ENDINGS = (ValueError, ImportError, OSError, MemoryError, BrokenProcessPool, AllFailed)
+class CannotEncode(RuntimeError):
+    """A model that every picture needs cannot be used; the message has the next step."""
+
+
+ENDINGS = (ValueError, ImportError, OSError, MemoryError, BrokenProcessPool, AllFailed, CannotEncode)
 
 
 def why_it_ended(error: BaseException, out: Path, resumes: bool = True) -> str:
@@ -28,7 +32,7 @@ def why_it_ended(error: BaseException, out: Path, resumes: bool = True) -> str:
         return str(error)
     if isinstance(error, BrokenProcessPool):
         reason = "a worker process was killed (by someone, or for want of memory: fewer --workers need less)"
-    elif isinstance(error, AllFailed):
+    elif isinstance(error, (AllFailed, CannotEncode)):
         reason = str(error)
     elif isinstance(error, MemoryError):
         reason = "the memory is full; fewer --workers need less"

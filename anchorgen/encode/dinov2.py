@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from anchorgen.encode.background import MAX_COVERED
-from anchorgen.encode.sam3d.explain import PerceptionError, explained
+from anchorgen.encode.sam3d.explain import PerceptionError, explained, named_in_config
 
 REPOSITORY = "facebook/dinov2-large"
 INSTALL = "pip install 'anchorgen[paper]'"
@@ -54,7 +54,8 @@ class Dinov2Patches(nn.Module):
         return Dinov2Patches(model, num_patches)
 
     def _apply(self, fn: Any, recurse: bool = True) -> Dinov2Patches:
-        self._frozen[0]._apply(fn)  # `.to(device)` reaches it
+        for model in self._frozen:
+            model._apply(fn)  # `.to(device)` reaches it
         return super()._apply(fn, recurse)
 
     def grid(self, height: int, width: int) -> tuple[int, int]:
@@ -71,6 +72,41 @@ class Dinov2Patches(nn.Module):
         mean, deviation = (pixels.new_tensor(v)[:, None, None] for v in (_MEAN, _DEVIATION))
         pixels = ((pixels.clamp(0, 1) - mean) / deviation).to(self._frozen[0].dtype)
         return self._frozen[0](pixel_values=pixels).last_hidden_state[:, 1:].float()
+
+
+class LazyDinov2Patches(Dinov2Patches):
+    """The same, loaded with the first picture: what needs no picture needs no DINOv2.
+
+    Args:
+        repository: on the Hub, or a folder.
+        width: D that it must have.
+        num_patches: as there.
+    """
+
+    def __init__(self, repository: str = REPOSITORY, width: int = 1024, num_patches: int = 37):
+        nn.Module.__init__(self)
+        self.repository, self.width, self.num_patches = repository, width, num_patches
+        self._frozen: list[Any] = []
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """As there.
+
+        Raises:
+            PerceptionError: the weights are missing, incomplete or of another width, or transformers is not installed.
+        """
+        if not self._frozen:
+            with named_in_config("encoder.dinov2"):
+                self._take(Dinov2Patches.load(self.repository, self.num_patches))
+            self.to(image.device)
+        return super().forward(image)
+
+    def _take(self, loaded: Dinov2Patches) -> None:
+        if loaded.width != self.width:
+            raise PerceptionError(
+                f"DINOv2: {self.repository} has patches of {loaded.width} channels, encoder.dinov2_width is "
+                f"{self.width}; name the repository that the background tokens were made with"
+            )
+        self.patch, self._frozen = loaded.patch, loaded._frozen
 
 
 def outside_grid(masks: np.ndarray, rows: int, columns: int) -> np.ndarray:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from anchorgen.encode.sam3d.explain import PerceptionError, explained
+from anchorgen.encode.sam3d.explain import PictureError, explained
 from anchorgen.geometry import project
 
 REPOSITORY = "Ruicheng/moge-2-vitl"
@@ -35,13 +35,13 @@ def focal_from_intrinsics(intrinsics: np.ndarray) -> np.ndarray:
     """(fx, fy) `[2]` of normalised intrinsics `[3, 3]`.
 
     Raises:
-        PerceptionError: in pixels, with a principal point off the middle, or not finite.
+        PictureError: in pixels, with a principal point off the middle, or not finite.
     """
     k = np.asarray(intrinsics, float)
     if k.shape != (3, 3) or not np.all(np.isfinite(k)) or k[0, 0] <= 0 or k[1, 1] <= 0:
-        raise PerceptionError(f"intrinsics are {k.tolist()}; expected [3, 3], finite, with focal lengths > 0")
+        raise PictureError(f"intrinsics are {k.tolist()}; expected [3, 3], finite, with focal lengths > 0")
     if np.any(np.abs(k[:2, 2] - 0.5) > 0.01):
-        raise PerceptionError(
+        raise PictureError(
             f"the principal point is {k[:2, 2].tolist()}; expected (0.5, 0.5): divide pixels by width and height, and crop "
             "so that it is in the middle"
         )
@@ -52,7 +52,7 @@ def depth_map(points: np.ndarray, intrinsics: np.ndarray) -> DepthMap:
     """Checks that points `[H, W, 3]` lie on the rays of their pixels: else they are in another frame.
 
     Raises:
-        PerceptionError: they do not, or there are none.
+        PictureError: they do not, or there are none.
     """
     points = np.where(np.isfinite(points), points, np.nan).astype(np.float32)
     focal = focal_from_intrinsics(intrinsics)
@@ -60,10 +60,10 @@ def depth_map(points: np.ndarray, intrinsics: np.ndarray) -> DepthMap:
     v, u = np.meshgrid((np.arange(height) + 0.5) / height, (np.arange(width) + 0.5) / width, indexing="ij")
     known = np.all(np.isfinite(points), -1)
     if not known.any():
-        raise PerceptionError("the point map has no finite point; expected a picture of a room")
+        raise PictureError("the point map has no finite point; expected a picture of a room")
     off = float(np.median(np.abs(project(points[known], focal) - np.stack([u, v], -1)[known])))
     if off > MAX_REPROJECTION:
-        raise PerceptionError(
+        raise PictureError(
             f"points lie {off:.2f} picture sides beside their pixels (median); expected the OpenCV frame (x right, y down)"
         )
     return DepthMap(points, focal)

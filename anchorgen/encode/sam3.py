@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from anchorgen.encode.sam3d.explain import PerceptionError, explained
+from anchorgen.encode.sam3d.explain import PerceptionError, PictureError, explained
 
 REPOSITORY = "facebook/sam3"
 INSTALL = "pip install 'anchorgen[paper]'"
@@ -109,7 +109,7 @@ class Sam3Masks:
             boxes: (concept, (x0, y0, x1, y1) over picture width / height).
 
         Raises:
-            PerceptionError: nothing is found for a box.
+            PictureError: nothing is found for a box.
         """
         size, found = picture.shape[:2], []
         with explained("SAM 3"):
@@ -118,7 +118,7 @@ class Sam3Masks:
                 corners = np.asarray(box, float) * [size[1], size[0], size[1], size[0]]
                 items = self._find(seen, label, size, corners.tolist())
                 if not items:
-                    raise PerceptionError(
+                    raise PictureError(
                         f"SAM 3: no {label!r} in the box {list(box)}; lower the threshold ({self.threshold}), or give a mask"
                     )
                 found.append(max(items, key=lambda item: _fill(item.mask, corners)))

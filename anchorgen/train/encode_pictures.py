@@ -33,11 +33,12 @@ from anchorgen.data.encoded_shards import (
     write_encoded_shard,
     write_report,
 )
-from anchorgen.data.explain import AllFailed
+from anchorgen.data.explain import AllFailed, CannotEncode
 from anchorgen.data.lanes import run_jobs
 from anchorgen.data.lock import locked
 from anchorgen.data.lsun import PictureSource, open_source
 from anchorgen.data.screening import LeftOut, Screening, screened
+from anchorgen.encode.sam3d.explain import PerceptionError, PictureError
 from anchorgen.pipeline.picture_encoders import (
     categories_of,
     encode_with_extra,
@@ -80,7 +81,7 @@ def encode_pictures(job: EncodeJob, progress: bool = True) -> list[ShardReport]:
 
     Raises:
         ValueError: a number out of range, no pictures, or `out` is in use or of other settings.
-        AllFailed: no picture of a shard could be encoded.
+        AllFailed: no picture of a shard could be encoded. CannotEncode: a model cannot be used here.
         ImportError, OSError, MemoryError, torch.OutOfMemoryError: what ends a worker. Shards that are done stay.
     """
     if min(job.shard_size, job.workers, job.threads, 1 if job.count is None else job.count) < 1:
@@ -161,6 +162,10 @@ def _encode_shard(shard: _Shard) -> int:
             records.append(record)
         except (ImportError, MemoryError, OSError, torch.OutOfMemoryError):  # of the machine, not of the picture
             raise
+        except PictureError as error:
+            failures[key] = f"encoder: {error}"
+        except PerceptionError as error:
+            raise CannotEncode(str(error)) from error
         except Exception as error:  # one bad picture must not stop a hundred thousand; it is named in the report
             failures[key] = f"encoder: {type(error).__name__}: {error}"
             traceback.print_exc()

@@ -22,7 +22,7 @@ from anchorgen.encode.pooling import AttentionPooling
 from anchorgen.encode.protocol import EncodedScene
 from anchorgen.encode.sam3 import ObjectMask, Sam3Masks
 from anchorgen.encode.sam3d import folder
-from anchorgen.encode.sam3d.explain import PerceptionError
+from anchorgen.encode.sam3d.explain import PerceptionError, PictureError
 from anchorgen.encode.sam3d.results import Failure, PictureResult, read_picture
 from anchorgen.encode.sam3d.workers import Sam3dWorkers
 from anchorgen.encode.slat import SlatObject, pack_slat
@@ -82,6 +82,7 @@ class Sam3dEncoder:
 
         Raises:
             PerceptionError: a model cannot be used; the message has the next step.
+            PictureError: nothing can be made of this picture.
             ValueError: boxes and masks at once, or masks of another size.
 
         Warns:
@@ -124,7 +125,7 @@ class Sam3dEncoder:
             path: `job/pictures/NAME`. more_masks: `[H, W]` bool, of objects outside the job, for the background.
 
         Raises:
-            PerceptionError: not even the camera is known: the picture failed as a whole, or was not begun.
+            PictureError: not even the camera is known: the picture failed as a whole, or was not begun.
         """
         result = read_picture(path)
         failures = list(result.failures)
@@ -138,7 +139,7 @@ class Sam3dEncoder:
         objects.sort(key=lambda item: -item.score)
         if result.depth is None:
             said = "; ".join(f.reason for f in failures) or "no worker has begun it"
-            raise PerceptionError(f"{path.name}: its camera is unknown: {said}")
+            raise PictureError(f"{path.name}: its camera is unknown: {said}")
         return self._scene(objects, result, path, more_masks), failures
 
     def _scene(

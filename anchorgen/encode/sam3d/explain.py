@@ -5,12 +5,17 @@ A plain file: the worker loads it in SAM 3D's own environment, where there is no
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 
 class PerceptionError(RuntimeError):
     """A perception model (SAM 3, SAM 3D, MoGe, DINOv2) that cannot be used as it is; the message has the next step."""
+
+
+class PictureError(PerceptionError):
+    """One picture of which a model makes nothing; the next may do better."""
 
 
 _MEMORY = ("out of memory", "cublas_status_alloc_failed", "cudnn_status_alloc_failed")
@@ -85,6 +90,8 @@ def advice(error: BaseException, repository: str = "", memory: str = "", install
         )
     if _has(text, _BROKEN_GPU):
         return f"the GPU stopped with {_first(error)}: start again; what is finished stays"
+    if _has(text, (*_NO_REPOSITORY, *_NOT_HERE)) and (os.path.isabs(repository) or os.path.exists(repository)):
+        return f"no weights in {repository}, or not all: check the path, or `hf download` the repository to it"
     if _has(text, _NO_REPOSITORY):
         return f"no repository {where}, or it is private: check the name, then `hf auth login`"
     if _has(text, _NOT_HERE):
@@ -106,6 +113,15 @@ def explained(what: str, repository: str = "", memory: str = "", install: str = 
         if known is None:
             raise
         raise PerceptionError(f"{what}: {known}") from error
+
+
+@contextmanager
+def named_in_config(setting: str) -> Iterator[None]:
+    """Says in a PerceptionError which setting of a model folder's config.json names what is missing."""
+    try:
+        yield
+    except PerceptionError as error:
+        raise type(error)(f"{error} (named in config.json: {setting})") from error
 
 
 def _chain(error: BaseException) -> list[BaseException]:

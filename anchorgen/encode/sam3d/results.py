@@ -86,7 +86,7 @@ def read_picture(path: Path) -> PictureResult:
 
     Raises:
         JobError: the picture's own files are damaged.
-        PerceptionError: its depth map is in another frame, or has no points.
+        PictureError: its depth map is in another frame, or has no points.
     """
     failures = list(failures_of(path))
     if any(f.index < 0 for f in failures):
