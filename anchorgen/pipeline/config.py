@@ -38,7 +38,8 @@ class PipelineConfig:
     background_patch: pixels a side of the patches that background tokens look at.
     latent_space: name of the pooling and background networks; latents of another are refused.
     steps, draft_steps, guidance, method: of `render`; sample_steps: of `sample`.
-    autoencoder, decoder, prior, encoder: settings of the networks; the last two as their own modules define them.
+    autoencoder, decoder, prior, encoder: settings of the networks; the last two as their own modules define them, an
+        encoder with a `kind` as `encode.sam3d.config`.
     """
 
     name: str
@@ -56,6 +57,16 @@ class PipelineConfig:
     decoder: DecoderConfig | KleinConfig = field(default_factory=DecoderConfig)
     prior: dict[str, Any] = field(default_factory=dict)
     encoder: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def image_size(self) -> int:
+        """Pixels a side of the pictures that are encoded and drawn."""
+        return self.decoder.image_size if isinstance(self.decoder, KleinConfig) else self.autoencoder.image_size
+
+    @property
+    def encoder_kind(self) -> str:
+        """ "bundled", or what the encoder's settings say."""
+        return str(self.encoder.get("kind", "bundled"))
 
     def render_settings(
         self, draft: bool, steps: int | None, guidance: float | None, method: str | None

@@ -36,7 +36,7 @@ class CardFacts:
 def card_facts(config: PipelineConfig, networks: Mapping[str, Any], licence: str) -> CardFacts:
     """What a pipeline's card says."""
     parameters = {name: _count(network) for name, network in networks.items()}
-    d, side = config.decoder, config.autoencoder.image_size
+    d, side = config.decoder, config.image_size
     tokens = f"{d.num_tokens} x {d.channels} an object, {d.num_background} x {d.channels} for the background"
     sizes = {"pictures": f"{side} x {side} px", "slots": config.num_slots, "latents": tokens}
     base = getattr(d, "repository", "")

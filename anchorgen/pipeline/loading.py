@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from anchorgen.pipeline.pipeline import AnchorgenPipeline
-from anchorgen.pipeline.pretrained import bundled_folder
+from anchorgen.pipeline.pretrained import pretrained_folder
 
 
 def load(name: str | Path = "bedrooms-128", device: str | torch.device | None = None) -> AnchorgenPipeline:
@@ -16,5 +16,4 @@ def load(name: str | Path = "bedrooms-128", device: str | torch.device | None = 
     Raises:
         PretrainedError: no such model; the message lists those there are.
     """
-    folder = Path(name) if Path(name).is_dir() else bundled_folder(str(name))
-    return AnchorgenPipeline.from_pretrained(folder, device)
+    return AnchorgenPipeline.from_pretrained(pretrained_folder(name), device)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from torch import nn
 
-from anchorgen.pipeline.loading import load
+from anchorgen.pipeline.encoding import EncodingPipeline
+from anchorgen.pipeline.pretrained import pretrained_folder
 from anchorgen.scene.latent import SceneLatent
 
 
@@ -29,11 +30,21 @@ class PictureEncoder(Protocol):
     def encode(self, image: Any) -> SceneLatent: ...
 
 
+@runtime_checkable
+class NamedModels(Protocol):
+    """An encoder of models whose weights are elsewhere."""
+
+    def identity(self) -> str:
+        """Names models and settings."""
+        ...
+
+
 def picture_encoder(name: str, device: str | None = None) -> PictureEncoder:
     """An encoder.
 
     Args:
-        name: a bundled model, a folder of `save_pretrained`, or `module:function`, where `function(device)` gives one.
+        name: a bundled model, a folder of `save_pretrained` (of which only encoder and tokens are read), or
+            `module:function`, where `function(device)` gives one.
         device: None takes a GPU if there is one.
 
     Raises:
@@ -42,7 +53,7 @@ def picture_encoder(name: str, device: str | None = None) -> PictureEncoder:
     """
     module, colon, function = name.partition(":")
     if not colon or not module.replace(".", "_").isidentifier():
-        return load(name, device)
+        return EncodingPipeline.from_pretrained(pretrained_folder(name), device)
     make = getattr(importlib.import_module(module), function, None)
     if not callable(make):
         raise ValueError(f"--encoder {name}: {module} has no function {function!r}; expected one that takes a device")
@@ -66,8 +77,10 @@ def categories_of(encoder: PictureEncoder) -> tuple[str, ...]:
 
 
 def weights_of(encoder: PictureEncoder) -> str:
-    """A hash of the encoder's network; "" where it has none in this process."""
+    """A hash of the encoder's network, or of what it says of the models it calls; "" where there is neither."""
     network: Any = getattr(encoder, "encoder", None)
+    if isinstance(network, NamedModels):
+        return network.identity()
     if not isinstance(network, nn.Module):
         return ""
     digest = hashlib.sha256()

@@ -2,40 +2,39 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from PIL import Image
 
 from anchorgen.decode.decoder import FlowSceneDecoder
-from anchorgen.encode.background import outside_patches
-from anchorgen.encode.bundled import BundledEncoder
 from anchorgen.encode.images import to_picture
-from anchorgen.encode.pooling import pack_voxels
 from anchorgen.json_values import tuples
 from anchorgen.pipeline.checks import check_scene, whole_number
 from anchorgen.pipeline.config import PipelineConfig, PretrainedError, RenderSettings
 from anchorgen.pipeline.decoders import make_decoder
-from anchorgen.pipeline.pretrained import StoredWeights, load_weights, save_folder
+from anchorgen.pipeline.encoders import make_encoding
+from anchorgen.pipeline.encoding import EncodingPipeline
+from anchorgen.pipeline.hub_card import card_facts, write_card
+from anchorgen.pipeline.pretrained import StoredWeights
 from anchorgen.pipeline.source import Source, UneditedPictures, check_source
 from anchorgen.pipeline.token_networks import TokenNetworks
 from anchorgen.prior import AnchorBatch, PriorConfig, SampleReport, ScenePrior, sample
 from anchorgen.scene.batch import SceneBatch
 from anchorgen.scene.latent import LATENT_ARRAYS, Anchors, SceneLatent
-from anchorgen.scene.truth import WorldTruth
 
 if TYPE_CHECKING:
-    from anchorgen.encode.protocol import EncodedScene
+    from typing import Self
+
+    from anchorgen.encode.protocol import SceneEncoder
 
 _CHUNK = 8  # scenes drawn at once: more saves little on a CPU and costs memory
 
 
-class AnchorgenPipeline:
+class AnchorgenPipeline(EncodingPipeline):
     """Encoder E_psi, decoder D_theta and prior G_phi over one latent space.
 
     Attributes:
@@ -50,58 +49,37 @@ class AnchorgenPipeline:
         tokens: TokenNetworks,
         decoder: FlowSceneDecoder,
         prior: ScenePrior,
-        encoder: BundledEncoder,
+        encoder: SceneEncoder,
     ):
-        fingerprint = tokens.fingerprint()
-        if config.latent_space not in ("", fingerprint):
-            raise PretrainedError(
-                f"config.json names latent space {config.latent_space}, but tokens.safetensors is {fingerprint}; "
-                "the decoder, prior and encoder belong to other tokens: copy the whole folder again"
-            )
-        self.config = dataclasses.replace(config, latent_space=fingerprint)
-        self.tokens, self.decoder, self.prior, self.encoder = tokens, decoder, prior, encoder
-        self.device, self.dtype = torch.device("cpu"), torch.float32
+        self.decoder, self.prior = decoder, prior
+        self.dtype = torch.float32
         self._unedited = UneditedPictures()
-        for module in self._modules():
-            module.eval().requires_grad_(False)
+        super().__init__(config, tokens, encoder)
 
     # -- on disk ------------------------------------------------------------------------------------------------------
 
-    @staticmethod
-    def from_config(config: PipelineConfig) -> AnchorgenPipeline:
+    @classmethod
+    def from_config(cls, config: PipelineConfig) -> Self:
         """A pipeline with random weights."""
-        d = config.decoder
-        tokens = TokenNetworks(d.num_tokens, d.channels, d.num_background, d.background_patch)
+        tokens, encoder = make_encoding(config)
         decoder = make_decoder(config)
         prior = ScenePrior(PriorConfig(**tuples(config.prior)))
-        encoder = BundledEncoder.from_config(config.encoder)
-        return AnchorgenPipeline(config, tokens, decoder, prior, encoder)
+        return cls(config, tokens, decoder, prior, encoder)
 
-    @staticmethod
-    def from_pretrained(folder: str | Path, device: str | torch.device | None = None) -> AnchorgenPipeline:
-        """Reads what `save_pretrained` wrote.
-
-        Raises:
-            PretrainedError: a file is missing, damaged, newer, or does not belong to the others.
-        """
-        folder = Path(folder)
-        config = PipelineConfig.load(folder)
-        try:
-            pipe = AnchorgenPipeline.from_config(dataclasses.replace(config, latent_space=""))
-        except (TypeError, ValueError) as error:
+    @classmethod
+    def _check_whole(cls, folder: Path) -> None:
+        if not (folder / "prior.safetensors").is_file():
             raise PretrainedError(
-                f"{folder}/config.json has sizes that do not fit ({error}); update anchorgen"
-            ) from None
-        for name, module in pipe._files().items():
-            load_weights(module, folder / f"{name}.safetensors")
-        pipe = AnchorgenPipeline(config, pipe.tokens, pipe.decoder, pipe.prior, pipe.encoder)
-        return pipe.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+                f"{folder}/prior.safetensors is missing; expected a folder written by save_pretrained(). One of `anchorgen "
+                "paper new` only encodes pictures until `anchorgen paper complete` adds decoder and prior"
+            )
 
     def save_pretrained(self, folder: str | Path, *, licence: str = "apache-2.0") -> None:
         """Writes config.json, one safetensors file a network, and a README.md for the hub where there is none."""
-        save_folder(Path(folder), self.config, self._files(), licence)
+        super().save_pretrained(folder)
+        write_card(Path(folder), card_facts(self.config, self._files(), licence))
 
-    def to(self, device: str | torch.device | None = None, *, dtype: torch.dtype | None = None) -> AnchorgenPipeline:
+    def to(self, device: str | torch.device | None = None, *, dtype: torch.dtype | None = None) -> Self:
         """Moves every network; returns itself.
 
         Args:
@@ -111,10 +89,7 @@ class AnchorgenPipeline:
         """
         if dtype not in (None, torch.float32, torch.bfloat16):
             raise ValueError(f"dtype: got {dtype}; expected torch.float32 or torch.bfloat16")
-        if device is not None:
-            for module in self._modules():
-                module.to(device)
-            self.device = torch.device(device)
+        super().to(device)
         self.dtype = dtype or self.dtype
         self._unedited.clear()
         return self
@@ -127,69 +102,6 @@ class AnchorgenPipeline:
         """
         self.decoder.velocity.backbone.compile(**options)
         return self
-
-    @property
-    def latent_space(self) -> str:
-        return self.config.latent_space
-
-    @property
-    def image_size(self) -> int:
-        return self.decoder.image_size
-
-    @property
-    def num_slots(self) -> int:
-        return self.config.num_slots
-
-    # -- picture to latents -------------------------------------------------------------------------------------------
-
-    @torch.no_grad()
-    def encode(self, image: Any, *, boxes: Any = None, masks: Any = None) -> SceneLatent:
-        """E_psi: a picture as a scene.
-
-        Args:
-            image: path, PIL, numpy or torch; its central square is used.
-            boxes, masks: hints of where objects are; see `BundledEncoder.encode`.
-
-        Raises:
-            ImageError: what is given is not a picture; the message says what was got and what is expected.
-        """
-        picture = to_picture(image, self.image_size)
-        found: EncodedScene = self.encoder.encode(picture, boxes=boxes, masks=masks)
-        background = self._background(picture, found.outside)
-        names = ("translation", "quat_wxyz", "scale", "appearance", "labels", "focal", "up", "floor")
-        fields = {name: getattr(found, name) for name in names}
-        ids = ("",) * len(found.labels)
-        return SceneLatent.pack(
-            self.num_slots, **fields, ids=ids, background=background, latent_space=self.latent_space
-        )
-
-    @torch.no_grad()
-    def latents(self, truth: WorldTruth, image: np.ndarray, instance: np.ndarray) -> SceneLatent:
-        """The true latents of a rendered room: exact boxes, f pooled from exact voxels (Eq. 7), b from its picture.
-
-        Args:
-            truth: what the world knows.
-            image: `[H, W, 3]` uint8.
-            instance: `[H, W]` slot of each pixel's object, -1 where there is none.
-        """
-        slots = max(1, truth.num_objects)
-        coords, feats, mask = (
-            torch.as_tensor(x)[None].to(self.device) for x in pack_voxels(truth, slots, self.config.num_voxels)
-        )
-        appearance = self.tokens.pooling(coords.float(), feats.float(), mask)[0, : truth.num_objects].cpu().numpy()
-        names = ("translation", "quat_wxyz", "scale", "labels", "ids", "focal", "up", "floor")
-        return SceneLatent.pack(
-            self.num_slots,
-            **{name: getattr(truth, name) for name in names},
-            appearance=appearance,
-            background=self._background(image, outside_patches(instance, self.config.background_patch)),
-            latent_space=self.latent_space,
-        )
-
-    def _background(self, picture: np.ndarray, outside: np.ndarray) -> np.ndarray:
-        image = torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))[None].float() / 127.5 - 1
-        mask = torch.as_tensor(outside)[None]
-        return self.tokens.background(image.to(self.device), mask.to(self.device))[0].cpu().numpy()
 
     def blank(self, **options: Any) -> SceneLatent:
         """An empty scene of this model's sizes with everything released: sampling it is unconditional generation.
@@ -333,8 +245,8 @@ class AnchorgenPipeline:
         return self._unedited.picture(keep, (seed, settings), draw)
 
     def _modules(self) -> tuple[torch.nn.Module, ...]:
-        return self.tokens, self.decoder, self.prior, self.encoder
+        return (*super()._modules(), self.decoder, self.prior)
 
     def _files(self) -> dict[str, StoredWeights]:
-        own = {"tokens": self.tokens, "prior": self.prior, "encoder": self.encoder}
-        return self.decoder.weight_files() | own
+        drawing = self.decoder.weight_files() | {"tokens": self.tokens, "prior": self.prior}
+        return drawing | super()._files()

@@ -11,7 +11,6 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from anchorgen.pipeline.config import PipelineConfig, PretrainedError
-from anchorgen.pipeline.hub_card import card_facts, write_card
 
 BUNDLED = ("bedrooms-128",)
 
@@ -38,17 +37,17 @@ def bundled_folder(name: str) -> Path:
     return folder
 
 
-def save_folder(folder: Path, config: PipelineConfig, networks: dict[str, StoredWeights], licence: str) -> None:
-    """Writes config.json, one safetensors file a network, and README.md unless there is one.
+def pretrained_folder(name: str | Path) -> Path:
+    """A folder as it is, or else that of a bundled set. Raises PretrainedError: it is neither."""
+    return Path(name) if Path(name).is_dir() else bundled_folder(str(name))
 
-    Args:
-        licence: of the weights, as the hub names it, e.g. "apache-2.0" or "other".
-    """
+
+def save_folder(folder: Path, config: PipelineConfig, networks: dict[str, StoredWeights]) -> None:
+    """Writes config.json and one safetensors file a network."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, network in networks.items():
         save_weights(network, folder / f"{name}.safetensors")
     config.save(folder)
-    write_card(folder, card_facts(config, networks, licence))
 
 
 def save_weights(module: StoredWeights, path: Path) -> None:

@@ -82,7 +82,7 @@ def check_source(keep: Any, scenes: Sequence[SceneLatent], config: PipelineConfi
     if not isinstance(keep, Source):
         raise TypeError(f"keep: got {type(keep).__name__}; expected a source: pipe.source(image, scene)")
     check_scene(keep.scene, config)
-    size, side = config.autoencoder.image_size, keep.image.shape[0]
+    size, side = config.image_size, keep.image.shape[0]
     if side != size:
         raise ValueError(
             f"keep: its picture is of {side} x {side} px, this model draws {size} x {size}; "

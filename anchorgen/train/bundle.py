@@ -14,7 +14,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from anchorgen.data.splits import EXAMPLE_SEED
-from anchorgen.encode.bundled import EncoderConfig
+from anchorgen.encode.bundled import BundledEncoder, EncoderConfig
 from anchorgen.pipeline.config import PipelineConfig
 from anchorgen.pipeline.pipeline import AnchorgenPipeline
 from anchorgen.prior import PriorConfig, ScenePrior
@@ -68,10 +68,10 @@ def assemble(config: Bundle) -> AnchorgenPipeline:
     pipe.decoder.autoencoder.load_state_dict(autoencoder.state_dict())
     pipe.decoder.velocity.load_state_dict(load_file(config.runs / "decoder" / "decoder.safetensors"))
     pipe.tokens.load_state_dict(load_file(config.runs / "decoder" / "tokens.safetensors"))
-    pipe.encoder.load_state_dict(load_file(config.runs / "encoder" / "encoder.safetensors"))
-    return AnchorgenPipeline(
-        dataclasses.replace(settings, latent_space=""), pipe.tokens, pipe.decoder, prior, pipe.encoder
-    )
+    network = BundledEncoder.from_config(encoder)
+    network.load_state_dict(load_file(config.runs / "encoder" / "encoder.safetensors"))
+    settings = dataclasses.replace(settings, latent_space="")
+    return AnchorgenPipeline(settings, pipe.tokens, pipe.decoder, prior, network)
 
 
 def check_latent_space(records: dict[str, dict[str, Any]]) -> None:
