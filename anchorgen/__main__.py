@@ -24,6 +24,8 @@ def main(argv: list[str] | None = None) -> None:
         return importlib.import_module(f"anchorgen.train.{arguments[1]}").main(arguments[2:])
     if arguments[:1] in (["demo"], ["sheet"], ["card"], ["scale"], ["flux2"]):
         return importlib.import_module(f"anchorgen.analysis.{arguments[0]}").main(arguments[1:])
+    if arguments[:1] == ["paper"]:
+        return importlib.import_module("anchorgen.train.paper_folder").main(arguments[1:])
     if arguments[:1] == ["ablate"]:
         return importlib.import_module("anchorgen.ablation.run").main(arguments[1:])
     options = _parser().parse_args(arguments)
@@ -51,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("scale", help="hours, disk and GPUs of the paper's size, stage by stage")
     commands.add_parser("ablate", help="train and measure small decoders that differ in one thing each")
     commands.add_parser("flux2", help="the paper's decoder: sizes and memory, and its empty prompt, once")
+    commands.add_parser("paper", help="put a pipeline of the paper's parts together: new, complete")
     commands.add_parser("demo", help="encode, edit, resample and draw a bundled room: writes out/demo.png")
     return parser
 

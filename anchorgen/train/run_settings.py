@@ -10,6 +10,7 @@ from typing import Any
 from safetensors.torch import load_file
 
 from anchorgen.decode.autoencoder import Autoencoder, AutoencoderConfig
+from anchorgen.decode.flux2_config import KleinConfig
 from anchorgen.decode.velocity import DecoderConfig
 from anchorgen.json_values import tuples
 
@@ -28,6 +29,11 @@ def read_decoder_settings(run: Path) -> DecoderConfig:
     return DecoderConfig(**_read(run, "decoder"))
 
 
+def read_klein_settings(run: Path) -> KleinConfig:
+    """Sizes of a run of `train flux2`; raises FileNotFoundError where there are none."""
+    return KleinConfig(**_read(run, "decoder", "flux2"))
+
+
 def load_autoencoder(run: Path) -> Autoencoder:
     """The trained autoencoder of a run of `train vae` or `train vae_decoder`, in evaluation mode.
 
@@ -39,10 +45,10 @@ def load_autoencoder(run: Path) -> Autoencoder:
     return autoencoder
 
 
-def _read(run: Path, name: str) -> dict[str, Any]:
+def _read(run: Path, name: str, trainer: str | None = None) -> dict[str, Any]:
     path = run / SETTINGS
     if not path.is_file():
-        trainer = "vae" if name == "autoencoder" else name
+        trainer = trainer or ("vae" if name == "autoencoder" else name)
         raise FileNotFoundError(
             f"{path} is missing; expected the folder of a finished run: `anchorgen train {trainer} --out {run}` writes it"
         )
