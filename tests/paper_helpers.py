@@ -5,6 +5,8 @@ from __future__ import annotations
 # First: it makes torchvision importable where that is built for another torch.
 from small_transformers import HAS_TORCHVISION, small_dinov2, small_sam3  # isort: skip
 
+import re
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,15 +27,35 @@ from anchorgen.train.encode_pictures import _encoder
 
 CONCEPTS = ("bed", "lamp")
 SIZES = ["--num-tokens", "2", "--channels", "8", "--image-size", "64"]
-STEPS = ["--loop.steps", "2", "--loop.warmup-steps", "1", "--loop.checkpoint-every", "2"]
+STEPS = ["--loop.steps", "2", "--loop.warmup-steps", "1", "--loop.checkpoint-every", "2", "--batch-size", "2"]
+PAGE = Path(__file__).parents[1] / "docs" / "sam3d.md"
+SMALL = {
+    "paper new": [
+        "--concepts", *CONCEPTS, *SIZES, "--num-slots", "4", "--num-voxels", "32", "--encoder.threshold", "0.0",
+        "--encoder.dinov2-width", "32", "--encoder.num-patches", "4", "--encoder.token-width", "16",
+        "--encoder.token-heads", "2",
+    ],
+    "data encode": ["--device", "cpu", "--shard-size", "2"],
+    "train flux2": [*SIZES, *STEPS, "--context-width", "32", "--num-text-tokens", "5"],
+    "train scene_latents": [],
+    "train prior": [*STEPS, "--width", "24", "--depth", "1", "--tokens-per-appearance", "2"],
+    "paper complete": ["--steps", "2", "--draft-steps", "1"],
+}  # fmt: skip
 
 
-def quarters(picture: np.ndarray) -> list[ObjectMask]:
-    """In place of SAM 3 where torchvision, which it wants, is not installed: a bed below, a lamp above."""
-    masks = np.zeros((2, *picture.shape[:2]), bool)
-    half = len(picture) // 2
-    masks[0, half:, :half] = masks[1, : half // 2, half:] = True
-    return [ObjectMask("bed", 0.9, masks[0]), ObjectMask("lamp", 0.8, masks[1])]
+class MadeUpMasks:
+    """In place of SAM 3 where torchvision, which it wants, is not installed: a bed below, a lamp above, or a whole box."""
+
+    def __call__(self, picture: np.ndarray) -> list[ObjectMask]:
+        boxes = [("bed", (0.0, 0.5, 0.5, 1.0)), ("lamp", (0.5, 0.0, 1.0, 0.25))]
+        return self.in_boxes(picture, boxes)
+
+    def in_boxes(self, picture: np.ndarray, boxes) -> list[ObjectMask]:
+        masks = np.zeros((len(boxes), *picture.shape[:2]), bool)
+        for mask, (_, corners) in zip(masks, boxes, strict=True):
+            x0, y0, x1, y1 = (int(share * len(picture)) for share in corners)
+            mask[y0:y1, x0:x1] = True
+        return [ObjectMask(label, 0.9 - 0.1 * k, masks[k]) for k, (label, _) in enumerate(boxes)]
 
 
 @contextmanager
@@ -47,7 +69,7 @@ def machine(folder: Path) -> Iterator[pytest.MonkeyPatch]:
         patch.setenv(CHECKPOINT, str(folder / "pipeline.yaml"))
         patch.setenv(JOB, str(folder / "job"))
         if not HAS_TORCHVISION:
-            patch.setattr(Sam3Masks, "load", staticmethod(lambda *args, **options: quarters))
+            patch.setattr(Sam3Masks, "load", staticmethod(lambda *args, **options: MadeUpMasks()))
         _encoder.cache_clear()
         yield patch
         _encoder.cache_clear()
@@ -67,10 +89,11 @@ def save_models(root: Path) -> dict[str, str]:
 
 def new_folder(folder: Path, models: dict[str, str], *options: str) -> None:
     """`paper new`, small."""
-    small = ["--num-slots", "4", "--num-voxels", "32", "--encoder.threshold", "0.0", "--encoder.dinov2-width", "32"]
-    small += ["--encoder.num-patches", "4", "--encoder.token-width", "16", "--encoder.token-heads", "2"]
-    named = [word for pair in models.items() for word in pair]
-    main(["paper", "new", str(folder), "--concepts", *CONCEPTS, *SIZES, *small, *named, *options])
+    main(["paper", "new", str(folder), *SMALL["paper new"], *flags(models), *options])
+
+
+def flags(models: dict[str, str]) -> list[str]:
+    return [word for pair in models.items() for word in pair]
 
 
 def pictures(folder: Path, count: int = 3) -> Path:
@@ -80,13 +103,18 @@ def pictures(folder: Path, count: int = 3) -> Path:
     return folder
 
 
-def train(root: Path, shards: Path, repository: Path) -> None:
-    """`train flux2` and `train prior` for two steps each, in `root`."""
-    AcceleratorState._reset_state(reset_partial_state=True)
-    tiny = ["--context-width", "32", "--num-text-tokens", "5", "--batch-size", "2", "--repository", str(repository)]
-    main(["train", "flux2", "--data", str(shards), "--out", str(root / "flux2"), *SIZES, *tiny, *STEPS])
-    AcceleratorState._reset_state(reset_partial_state=True)
-    main(["train", "scene_latents", "--data", str(shards), "--out", str(root / "latents.safetensors")])
-    small = ["--preset", "paper", "--width", "24", "--depth", "1", "--tokens-per-appearance", "2", "--batch-size", "2"]
-    latents = ["--latents", str(root / "latents.safetensors"), "--out-dir", str(root / "prior")]
-    main(["train", "prior", *latents, *small, *STEPS])
+def documented() -> Iterator[tuple[str, list[str]]]:
+    """The commands of docs/sam3d.md that put a model together: what each does, and its words."""
+    block = next(b for b in re.findall(r"```bash\n(.*?)```", PAGE.read_text(), flags=re.DOTALL) if "paper new" in b)
+    for line in block.splitlines():
+        words = shlex.split(line)
+        assert words[:3] == ["python", "-m", "anchorgen"], line
+        yield " ".join(words[3:5]), words[3:]
+
+
+def run_documented(models: dict[str, str], repository: Path) -> None:
+    """All of them, in order and in the working folder, made small."""
+    more = {"paper new": flags(models), "train flux2": ["--repository", str(repository)]}
+    for what, words in documented():
+        AcceleratorState._reset_state(reset_partial_state=True)
+        main([*words, *SMALL[what], *more.get(what, [])])

@@ -65,7 +65,7 @@ def test_code_of_the_sam3d_page_names_what_is_there():
     """It needs weights to run: it is compiled, and what it imports is there."""
     text = (REPOSITORY / "docs" / "sam3d.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     for number, block in enumerate(blocks):
         compile(block, f"sam3d.md, block {number}", "exec")
         imports = [line for line in block.splitlines() if line.startswith(("import ", "from "))]

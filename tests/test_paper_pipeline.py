@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from paper_helpers import CONCEPTS, machine, new_folder, pictures, save_models, train
-from small_transformers import need_transformers
+from paper_helpers import CONCEPTS, PAGE, SMALL, machine, new_folder, pictures, run_documented, save_models
+from small_transformers import HAS_TORCHVISION, need_transformers
 
 import anchorgen as ag
 from anchorgen.__main__ import main
@@ -25,35 +27,18 @@ from anchorgen.pipeline.paper_tokens import PaperTokenNetworks
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory) -> Path:
-    """models/, pictures/, shards/, flux2/, prior/ and paper/, which is whole."""
+    """What the commands of docs/sam3d.md leave: models/paper, which is whole, shards/train and so on."""
     need_transformers()
     root = tmp_path_factory.mktemp("paper")
-    with machine(root / "machine"), torch.compiler.set_stance("force_eager"):
-        models = save_models(root)
-        new_folder(root / "paper", models)
-        encode(root / "paper", pictures(root / "pictures"), root / "shards")
-        train(root, root / "shards", root / "klein")
-        runs = ["--decoder", str(root / "flux2"), "--prior", str(root / "prior")]
-        main(["paper", "complete", str(root / "paper"), *runs, "--steps", "2", "--draft-steps", "1"])
+    with machine(root / "machine") as patch, torch.compiler.set_stance("force_eager"):
+        patch.chdir(root)
+        pictures(root / "pictures")
+        run_documented(save_models(root), root / "klein")
     return root
 
 
 def encode(model: Path, source: Path, out: Path) -> None:
-    main(
-        [
-            "data",
-            "encode",
-            str(source),
-            "--out",
-            str(out),
-            "--encoder",
-            str(model),
-            "--device",
-            "cpu",
-            "--shard-size",
-            "2",
-        ]
-    )
+    main(["data", "encode", str(source), "--out", str(out), "--encoder", str(model), *SMALL["data encode"]])
 
 
 @pytest.fixture
@@ -64,7 +49,7 @@ def picture(root) -> Path:
 @pytest.fixture
 def pipe(root):
     with machine(root / "machine"), torch.compiler.set_stance("force_eager"):
-        yield ag.load(root / "paper", device="cpu")
+        yield ag.load(root / "models" / "paper", device="cpu")
 
 
 def test_it_is_of_the_papers_classes(pipe):
@@ -85,6 +70,17 @@ def test_encode_edit_sample_render_sweep(pipe, picture):
     assert pipe.render(scene.remove(first), keep=pipe.source(picture, scene)).size == (64, 64)
 
 
+def test_code_of_the_page_runs(root, picture):
+    block = next(b for b in re.findall(r"```python\n(.*?)```", PAGE.read_text(), flags=re.DOTALL) if "ag.load" in b)
+    shutil.copy(picture, root / "bedroom.jpg")
+    names: dict = {}
+    with machine(root / "machine") as patch, torch.compiler.set_stance("force_eager"):
+        patch.chdir(root)
+        exec(compile(block, "sam3d.md", "exec"), names)
+    assert names["picture"].size == (64, 64) and len(names["more"]) == 4
+    assert names["by_hand"].labels[0] == "bed"
+
+
 def test_hints_go_to_the_encoder(pipe, picture):
     mask = np.zeros((64, 64), bool)
     mask[40:, :30] = True
@@ -92,6 +88,12 @@ def test_hints_go_to_the_encoder(pipe, picture):
     assert scene.labels[0] == "bed" and scene.num_objects == 1
     elsewhere = pipe.encode(picture, masks=[("bed", mask[::-1].copy())])
     assert not np.array_equal(elsewhere.background, scene.background)  # other patches are hidden from it
+
+
+@pytest.mark.skipif(not HAS_TORCHVISION, reason="extra 'paper': torchvision, for SAM 3")
+def test_boxes_are_sam_3s(pipe, picture):
+    scene = pipe.encode(picture, boxes=[("lamp", (0.2, 0.2, 0.8, 0.8))])
+    assert scene.labels[0] == "lamp" and scene.num_objects == 1
 
 
 def test_the_editor_draws_with_it(pipe, picture):
@@ -110,11 +112,11 @@ def test_what_needs_no_picture_needs_none_of_the_models(root, picture, monkeypat
     def refuse(*args, **options):
         raise AssertionError("a model was loaded")
 
-    record = EncodedFolder(root / "shards")[0]
+    record = EncodedFolder(root / "shards" / "train")[0]
     monkeypatch.setattr(Dinov2Patches, "load", refuse)
     for name in ("Sam3Masks", "Moge", "workers_here"):
         monkeypatch.setattr(lazy, name, refuse)
-    pipe = ag.load(root / "paper", device="cpu")
+    pipe = ag.load(root / "models" / "paper", device="cpu")
     drawn = pipe.sample(record.scene.release(ag.everything), n=1)
     assert pipe.render([*drawn, pipe.blank()], draft=True)[0].size == (64, 64)
     assert sweep(pipe, record.scene, "camera.focal", [0.8, 1.0]).images
@@ -139,7 +141,7 @@ def test_a_saved_one_is_the_same(pipe, picture, tmp_path):
 
 
 def test_records_are_what_the_pipeline_encodes(root, pipe):
-    records = EncodedFolder(root / "shards")
+    records = EncodedFolder(root / "shards" / "train")
     assert [record.key for record in records] == ["room-0", "room-1", "room-2"]
     assert records.latent_space == pipe.latent_space and records.settings["categories"] == list(CONCEPTS)
     scene = pipe.encode(records[1].picture())
@@ -154,8 +156,10 @@ def test_shards_do_not_depend_on_who_wrote_them(root, tmp_path):
         patch.setenv("WORLD_SIZE", "2")
         for rank in ("1", "0"):
             patch.setenv("RANK", rank)
-            encode(root / "paper", root / "pictures", tmp_path / "shards")
-    one, two = ({p.name: p.read_bytes() for p in f.glob("*.tar")} for f in (root / "shards", tmp_path / "shards"))
+            encode(root / "models" / "paper", root / "pictures", tmp_path / "shards")
+    one, two = (
+        {p.name: p.read_bytes() for p in f.glob("*.tar")} for f in (root / "shards" / "train", tmp_path / "shards")
+    )
     assert len(one) == 2 and one == two
     settings = json.loads((tmp_path / "shards" / "manifest.json").read_text())["encoded"]
     assert len(settings["encoder_weights"]) == 16
