@@ -151,6 +151,9 @@ def _add_encode(data: Any) -> None:
     encode.add_argument("--shard-size", type=_positive, default=512, help="pictures a shard")
     encode.add_argument("--workers", type=_positive, default=1, help="processes")
     encode.add_argument("--threads", type=_positive, default=1, help="threads of each process")
+    encode.add_argument(
+        "--keep-voxels", action="store_true", help="for `train flux2 --paper-tokens`: SAM 3D's voxels too"
+    )
     screen = encode.add_argument_group("which pictures")
     screen.add_argument("--min-side-px", type=_positive, default=usual.min_side_px, help="shorter side")
     screen.add_argument("--max-aspect", type=float, default=usual.max_aspect, help="longer over shorter side")
@@ -166,7 +169,7 @@ def _encode(options: argparse.Namespace) -> None:
     with _plain_errors("data encode", options.out):
         names = ("min_side_px", "max_aspect", "max_side_px", "min_objects")
         screening = Screening(**{name: getattr(options, name) for name in names})
-        names = ("source", "out", "encoder", "device", "count", "shard_size", "workers", "threads")
+        names = ("source", "out", "encoder", "device", "count", "shard_size", "keep_voxels", "workers", "threads")
         job = EncodeJob(**{name: getattr(options, name) for name in names}, screening=screening)
         reports = encode_pictures(job)
     records, seen = sum(r.records for r in reports), sum(r.num_keys for r in reports)

@@ -18,6 +18,8 @@ class EncodedScene:
     labels: names; scores: `[M]` float32, how sure the encoder is that the object is there.
     focal: `[2]` float32. up: `[3]` float32. floor: metres.
     outside: `[G, G]` bool, patches that belong to the background.
+    voxels: coords `[V, 3]` in [-1, 1] and feats `[V, 8]` of each object, as the pooling takes them; None where an encoder
+        gives f without them.
     """
 
     translation: np.ndarray
@@ -30,6 +32,7 @@ class EncodedScene:
     up: np.ndarray
     floor: float
     outside: np.ndarray
+    voxels: tuple[tuple[np.ndarray, np.ndarray], ...] | None = None
 
 
 class SceneEncoder(Protocol):

@@ -18,7 +18,7 @@ from anchorgen.pipeline.encoders import make_encoding
 from anchorgen.pipeline.pretrained import StoredWeights, load_weights, save_folder
 from anchorgen.pipeline.token_networks import TokenNetworks
 from anchorgen.scene.latent import SceneLatent
-from anchorgen.scene.truth import WorldTruth
+from anchorgen.scene.truth import VOXEL_CHANNELS, WorldTruth
 
 if TYPE_CHECKING:
     from typing import Self
@@ -105,15 +105,38 @@ class EncodingPipeline:
             ImageError: what is given is not a picture; the message says what was got and what is expected.
             PerceptionError: a model that the paper's encoder needs cannot be used; the message has the next step.
         """
+        return self._encode(image, boxes, masks)[0]
+
+    @torch.no_grad()
+    def encode_with_voxels(self, image: Any) -> tuple[SceneLatent, dict[str, np.ndarray]]:
+        """`encode`, and what f and b were made of, by name: training the token networks needs it.
+
+        Returns:
+            The scene, and of its S voxels `coords` `[S, 3]` and `feats` `[S, 8]` float16, `counts` `[M]` int64 of each
+            object, and `outside` `[G, G]` bool.
+
+        Raises:
+            ValueError: this encoder has no voxels.
+        """
+        scene, found = self._encode(image, None, None)
+        if found.voxels is None:
+            raise ValueError(f"{self.config.name}: its encoder gives f without voxels; leave them out")
+        coords, feats = zip(*found.voxels, strict=True) if found.voxels else ((), ())
+        return scene, {
+            "coords": np.concatenate([np.zeros((0, 3), np.float16), *coords]),
+            "feats": np.concatenate([np.zeros((0, VOXEL_CHANNELS), np.float16), *feats]),
+            "counts": np.array([len(x) for x in coords], np.int64),
+            "outside": found.outside,
+        }
+
+    def _encode(self, image: Any, boxes: Any, masks: Any) -> tuple[SceneLatent, EncodedScene]:
         picture = to_picture(image, self.image_size)
         found: EncodedScene = self.encoder.encode(picture, boxes=boxes, masks=masks)
         background = self._background(picture, found.outside)
         names = ("translation", "quat_wxyz", "scale", "appearance", "labels", "focal", "up", "floor")
         fields = {name: getattr(found, name) for name in names}
-        ids = ("",) * len(found.labels)
-        return SceneLatent.pack(
-            self.num_slots, **fields, ids=ids, background=background, latent_space=self.latent_space
-        )
+        fields |= {"ids": ("",) * len(found.labels), "background": background}
+        return SceneLatent.pack(self.num_slots, **fields, latent_space=self.latent_space), found
 
     @torch.no_grad()
     def latents(self, truth: WorldTruth, image: np.ndarray, instance: np.ndarray) -> SceneLatent:

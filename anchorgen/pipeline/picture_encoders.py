@@ -65,8 +65,12 @@ def picture_encoder(name: str, device: str | None = None) -> PictureEncoder:
     return encoder
 
 
-def encode_with_extra(encoder: PictureEncoder, image: Any) -> tuple[SceneLatent, dict[str, np.ndarray]]:
-    """A scene, and what else the encoder keeps of the picture."""
+def encode_with_extra(
+    encoder: PictureEncoder, image: Any, voxels: bool = False
+) -> tuple[SceneLatent, dict[str, np.ndarray]]:
+    """A scene, and what else the encoder keeps of the picture; with `voxels`, what a pipeline's f and b were made of."""
+    if voxels and isinstance(encoder, EncodingPipeline):
+        return encoder.encode_with_voxels(image)
     encode_extra = getattr(encoder, "encode_extra", None)
     return encode_extra(image) if encode_extra is not None else (encoder.encode(image), {})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 
 import torch
 from torch import nn
@@ -22,8 +23,12 @@ class TokenNetworks(nn.Module):
 
     def fingerprint(self) -> str:
         """A hash of the weights (as stored, in bfloat16) and of K, C, Kb."""
+        return self.fingerprint_of(self.state_dict())
+
+    def fingerprint_of(self, weights: Mapping[str, torch.Tensor]) -> str:
+        """That of such networks with other weights, whole and by the same names."""
         digest = hashlib.sha256(repr(self.sizes).encode())
-        for name, tensor in sorted(self.state_dict().items()):
+        for name, tensor in sorted(weights.items()):
             digest.update(name.encode())
             digest.update(tensor.detach().cpu().to(torch.bfloat16).contiguous().view(torch.uint8).numpy().tobytes())
         return digest.hexdigest()[:16]

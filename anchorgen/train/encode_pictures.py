@@ -56,6 +56,7 @@ class EncodeJob:
     encoder: see `picture_encoder`. device: "cuda", "cpu", ...; None: this process's own GPU if there is one.
     count: pictures of the source to look at, rounded up to whole shards; raise it later to go on. None: all.
     shard_size: pictures a shard.
+    keep_voxels: keep of each picture what a pipeline's f and b were made of; `train flux2 --paper-tokens` wants it.
     workers: processes of this process. threads: of torch in each, as sums depend on it.
     """
 
@@ -65,6 +66,7 @@ class EncodeJob:
     device: str | None = None
     count: int | None = None
     shard_size: int = SHARD_SIZE
+    keep_voxels: bool = False
     workers: int = 1
     threads: int = 1
     screening: Screening = field(default_factory=Screening)
@@ -120,7 +122,8 @@ def _shards(job: EncodeJob) -> list[_Shard]:
 
 def _settings(job: EncodeJob, source: PictureSource) -> dict[str, Any]:
     encoder = _encoder(job.encoder, _device(job))
-    return {
+    kept = {"keep_voxels": True} if job.keep_voxels else {}  # folders of before have no such setting
+    return kept | {
         "source": source.name,
         "encoder": Path(job.encoder).name,
         "encoder_weights": weights_of(encoder),
@@ -155,7 +158,7 @@ def _encode_shard(shard: _Shard) -> int:
             failures[key] = f"cannot be read: {type(error).__name__}: {error}"
             continue
         try:
-            record = _record(key, ending, kept, size, encoder)
+            record = _record(key, ending, kept, size, encoder, job.keep_voxels)
             if record.scene.num_objects < job.screening.min_objects:
                 left_out[key] = f"objects: {record.scene.num_objects} < {job.screening.min_objects}"
                 continue
@@ -181,8 +184,10 @@ def _encode_shard(shard: _Shard) -> int:
     return shard.index
 
 
-def _record(key: str, ending: str, data: bytes, size: tuple[int, int], encoder: Any) -> EncodedRecord:
-    scene, extra = encode_with_extra(encoder, Image.open(io.BytesIO(data)))
+def _record(
+    key: str, ending: str, data: bytes, size: tuple[int, int], encoder: Any, keep_voxels: bool
+) -> EncodedRecord:
+    scene, extra = encode_with_extra(encoder, Image.open(io.BytesIO(data)), keep_voxels)
     return EncodedRecord(key, ending, data, scene, {"source_size": list(size)}, extra)
 
 

@@ -22,6 +22,8 @@ from anchorgen.decode.flux2 import Flux2KleinDecoder
 from anchorgen.decode.flux2_config import REPOSITORY, KleinConfig
 from anchorgen.decode.flux2_errors import BackboneError, explained
 from anchorgen.decode.flux2_velocity import KleinVelocity
+from anchorgen.encode.sam3d.explain import PerceptionError
+from anchorgen.pipeline.encoding import EncodingPipeline
 from anchorgen.pipeline.token_networks import TokenNetworks
 from anchorgen.train.flux2_data import Latents, PictureSource, open_source
 from anchorgen.train.flux2_parts import Trained, blocks, choose_trained, write_results
@@ -43,6 +45,8 @@ class Flux2Training:
     repository, revision: FLUX.2-klein's, on the hub or a folder.
     sites, context_width, image_size, num_text_tokens, num_tokens, channels, num_background: see `KleinConfig`.
     tokens: a finished `tokens.safetensors`; pooling and background networks are then kept as they are. Of rendered records only.
+    paper_tokens: folder of `paper new`, whose pooling and background networks are trained too, from the weights there. Of encoded
+        pictures that kept their voxels (`data encode --keep-voxels`) only.
     batch_size: pictures a step, over all processes.
     accumulate: in how many turns a process goes through its pictures.
     drop_scene: share of pictures whose scene is dropped, for guidance.
@@ -65,6 +69,7 @@ class Flux2Training:
     channels: int = 1024
     num_background: int = 1
     tokens: Path | None = None
+    paper_tokens: Path | None = None
     batch_size: int = 64
     accumulate: int = 1
     drop_scene: float = 0.1
@@ -116,6 +121,7 @@ def train_flux2(
     velocity = decoder.velocity
     choose_trained(decoder, config.what, config.lora_rank)
     module = Flux2Loss(velocity, tokens)
+    given_space = source.latent_space if tokens is None else tokens.fingerprint()  # if it is not trained
     if config.gradient_checkpointing:
         velocity.transformer.enable_gradient_checkpointing()
     shape = (velocity.config.token_channels, velocity.config.grid, velocity.config.grid)
@@ -140,10 +146,16 @@ def train_flux2(
     result = fit_sharded(config.loop, module, make_batch, loss_fn, config.out, how)
     if result.is_main:
         facts = {"steps": result.step, "pictures": len(source), "what": config.what}
-        facts["latent_space"] = source.latent_space
+        facts["latent_space"] = latent_space(tokens, result.averages) or given_space
         write_results(decoder, result.averages, config.what, config.out, facts)
         write_settings(config.out, decoder=velocity.config)
     return result
+
+
+def latent_space(tokens: TokenNetworks | None, averages: dict[str, torch.Tensor]) -> str:
+    """That of the averaged pooling and background networks; "" if these were not trained."""
+    trained = {n.removeprefix("tokens."): v for n, v in averages.items() if n.startswith("tokens.")}
+    return tokens.fingerprint_of(trained) if tokens is not None and trained else ""
 
 
 def token_networks(config: Flux2Training, model: KleinConfig) -> TokenNetworks | None:
@@ -151,7 +163,13 @@ def token_networks(config: Flux2Training, model: KleinConfig) -> TokenNetworks |
 
     Raises:
         ValueError: the pictures are encoded, and there is a file of networks too.
+        PretrainedError: `paper_tokens` is no folder of a model.
     """
+    if config.paper_tokens is not None:
+        pipe = EncodingPipeline.from_pretrained(config.paper_tokens, "cpu")
+        if pipe.config.encoder_kind == "bundled":
+            raise ValueError(f"--paper-tokens: {config.paper_tokens} is not of `paper new`: its networks read no SLAT")
+        return pipe.tokens.train().requires_grad_(True)
     if is_encoded(config.data):
         if config.tokens is not None:
             raise ValueError(f"--tokens: {config.data} holds encoded pictures, whose f and b are made; leave it out")
@@ -165,12 +183,12 @@ def token_networks(config: Flux2Training, model: KleinConfig) -> TokenNetworks |
 def main(argv: list[str] | None = None) -> None:
     config = tyro.cli(Flux2Training, args=argv)
     try:
-        source = open_source(config.data, config.decoder_config())
+        source = open_source(config.data, config.decoder_config(), voxels=config.paper_tokens is not None)
         decoder = Flux2KleinDecoder.from_pretrained(config.decoder_config())
         tokens = token_networks(config, decoder.velocity.config)
         with explained("training"):
             result = train_flux2(config, decoder, source, tokens)
-    except (BackboneError, ValueError) as error:
+    except (BackboneError, PerceptionError, ValueError) as error:
         raise SystemExit(f"anchorgen train flux2: {error}") from None
     if result.is_main:
         print(f"wrote {config.out}/adapter.safetensors after {result.step} steps, {result.seconds:.0f} s")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 import torch
 
 from anchorgen.data.encoded_shards import EncodedFolder, is_encoded
 from anchorgen.data.shard_index import RecordIndex
 from anchorgen.decode.flux2_config import KleinConfig
+from anchorgen.scene.truth import VOXEL_CHANNELS
 from anchorgen.train.encoded_latents import record_batch
 from anchorgen.train.tensors import RoomTensors, concatenate, record_tensors
 
@@ -33,12 +36,17 @@ class PictureSource(Protocol):
         ...
 
 
-def open_source(folder: Path, config: KleinConfig) -> PictureSource:
+def open_source(folder: Path, config: KleinConfig, voxels: bool = False) -> PictureSource:
     """What `data encode` wrote, or a folder of rendered records.
 
+    Args:
+        voxels: of encoded pictures give what f and b were made of, not these.
+
     Raises:
-        ValueError: there are no records, or latents of other sizes than the decoder's; the message says which.
+        ValueError: there are no records, or latents of other sizes than the decoder's, or no voxels; the message says which.
     """
+    if voxels:
+        return VoxelSource(folder, config)
     return EncodedSource(folder, config) if is_encoded(folder) else RecordSource(folder, config.image_size)
 
 
@@ -64,6 +72,47 @@ class EncodedSource:
         """Raises ValueError: a record is damaged."""
         rooms, f, b = record_batch((self.records[number] for number in numbers), self.image_size)
         return rooms, (f, b)
+
+
+class VoxelSource(EncodedSource):
+    """Pictures that `data encode --keep-voxels` wrote; f and b are made of voxels and pictures by networks in training."""
+
+    def __init__(self, folder: Path, config: KleinConfig):
+        super().__init__(folder, config)
+        self.latent_space = ""  # of networks that change
+        missing = sorted({"coords", "feats", "counts", "outside"} - self.records[0].extra.keys())
+        if missing:
+            raise ValueError(
+                f"{folder}: its records keep no {', '.join(missing)}; encode the pictures with --keep-voxels, or leave out "
+                "--paper-tokens: f and b stay as they are then"
+            )
+
+    def read(self, numbers: Sequence[int]) -> tuple[RoomTensors, None]:  # type: ignore[override]
+        """Raises ValueError: a record is damaged."""
+        records = [self.records[number] for number in numbers]
+        rooms, _, _ = record_batch(records, self.image_size)
+        return replace(rooms, **voxel_tensors([record.extra for record in records], rooms.presence.shape[1])), None
+
+
+def voxel_tensors(extras: Sequence[Mapping[str, np.ndarray]], num_slots: int) -> dict[str, torch.Tensor]:
+    """Kept voxels (`EncodingPipeline.encode_with_voxels`) of B pictures, padded to the fullest object.
+
+    Returns:
+        coords `[B, N, V, 3]` and feats `[B, N, V, 8]` float16, voxels `[B, N, V]` bool and outside `[B, G, G]` bool.
+    """
+    fullest = max([1, *(int(count) for extra in extras for count in extra["counts"])])
+    shape = (len(extras), num_slots, fullest)
+    coords, feats = np.zeros((*shape, 3), np.float16), np.zeros((*shape, VOXEL_CHANNELS), np.float16)
+    voxels = np.zeros(shape, bool)
+    for row, extra in enumerate(extras):
+        ends = np.cumsum(extra["counts"])
+        for slot, (end, count) in enumerate(zip(ends, extra["counts"], strict=True)):
+            own = slice(end - count, end)
+            coords[row, slot, :count], feats[row, slot, :count] = extra["coords"][own], extra["feats"][own]
+            voxels[row, slot, :count] = True
+    outside = np.stack([extra["outside"] for extra in extras])
+    arrays = {"coords": coords, "feats": feats, "voxels": voxels, "outside": outside}
+    return {name: torch.from_numpy(value) for name, value in arrays.items()}
 
 
 class RecordSource:

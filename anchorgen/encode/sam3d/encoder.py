@@ -151,13 +151,14 @@ class Sam3dEncoder:
             for name, size in (("translation", 3), ("quat_wxyz", 4), ("scale", 3))
         }
         scores = np.array([item.score for item in objects], np.float32)
-        points = result.depth.points
+        points, voxels = result.depth.points, tuple(self._voxels(item) for item in objects)
         up, _ = estimate_up(points, stack["quat_wxyz"], scores)
         floor, _ = estimate_floor(points, up, **stack)
         masks = [*folder.masks_of(path), *more_masks]
         return EncodedScene(
             **stack,
-            appearance=self._pool(objects),
+            appearance=self._pool(voxels),
+            voxels=voxels,
             labels=tuple(item.label for item in objects),
             scores=scores,
             focal=result.depth.focal,
@@ -166,14 +167,20 @@ class Sam3dEncoder:
             outside=outside_grid(np.array(masks, bool).reshape(-1, *result.size), *self.settings.grid),
         )
 
+    def _voxels(self, item: SlatObject) -> tuple[np.ndarray, np.ndarray]:
+        """Coords `[V, 3]` and feats `[V, 8]` float16, as records keep them, so that f is that of the record."""
+        count = min(self.settings.num_voxels, len(item.coords))
+        coords, feats, _ = pack_slat([item], 1, count, self.settings.seed)
+        return coords[0].astype(np.float16), feats[0].astype(np.float16)
+
     @torch.no_grad()
-    def _pool(self, objects: Sequence[SlatObject]) -> np.ndarray:
+    def _pool(self, voxels: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
         """`[M, K, C]` (Eq. 7), one object at a time: V varies by an order of magnitude."""
         device, found = self.pooling.queries.device, []
-        for item in objects:
-            count = min(self.settings.num_voxels, len(item.coords))
-            arrays = (torch.from_numpy(x)[None].to(device) for x in pack_slat([item], 1, count, self.settings.seed))
-            found.append(self.pooling(*arrays)[0, 0].float().cpu().numpy())
+        for arrays in voxels:
+            coords, feats = (torch.from_numpy(x)[None, None].to(device).float() for x in arrays)
+            mask = torch.ones(coords.shape[:3], dtype=torch.bool, device=device)
+            found.append(self.pooling(coords, feats, mask)[0, 0].float().cpu().numpy())
         tokens, channels = self.pooling.queries.shape[0], self.pooling.normalise.normalized_shape[0]
         return np.array(found, np.float32).reshape(-1, tokens, channels)
 
