@@ -45,6 +45,8 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("name", choices=BENCHMARKS)
     bench.add_argument("--quick", action="store_true", help="few rooms, one noise seed")
     bench.add_argument("--json", type=Path, help="write the result file")
+    bench.add_argument("--scenes", type=int, help="of `decoder`: fewer scenes of the evaluation set")
+    bench.add_argument("--workers", type=int, help="of `decoder`: processes")
     bench.set_defaults(run=_bench)
     commands.add_parser(
         "sheet", help="held-out rooms as the model draws them, or --what lamps, the light of their lamps"
@@ -267,7 +269,10 @@ def _plain_errors(command: str, out: Path, resumes: bool = True) -> Iterator[Non
 def _bench(options: argparse.Namespace) -> None:
     from anchorgen.analysis.results import run_benchmark
 
-    run_benchmark(options.name, options.quick, options.json)
+    asked = {name: getattr(options, name) for name in ("scenes", "workers") if getattr(options, name) is not None}
+    if asked and options.name != "decoder":
+        raise SystemExit(f"anchorgen bench {options.name}: got {', '.join(asked)}; only `decoder` takes these")
+    run_benchmark(options.name, options.quick, options.json, **asked)
 
 
 if __name__ == "__main__":

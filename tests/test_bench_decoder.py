@@ -12,8 +12,9 @@ import torch
 from test_pipeline import tiny_config
 from world_helpers import lamps_of
 
-from anchorgen.analysis import bench_decoder, leakage
+from anchorgen.analysis import bench_decoder, edit_rows, leakage
 from anchorgen.analysis.card import _FIGURES
+from anchorgen.analysis.edit_rows import SceneRows, measure_scene
 from anchorgen.analysis.evaluation_choice import EDITS
 from anchorgen.analysis.evaluation_set import FIXTURE, EvaluationScene, evaluation_fixture
 from anchorgen.analysis.results import run_benchmark
@@ -54,8 +55,8 @@ def probed(scenes: list[EvaluationScene]) -> list[Record]:
     return records * 8
 
 
-def test_every_figure_is_a_number(scenes, monkeypatch, tmp_path):
-    torch.manual_seed(0)
+def small_pipeline() -> AnchorgenPipeline:
+    """Random weights, pictures of the evaluation set's size."""
     config = tiny_config()
     config = replace(
         config,
@@ -63,12 +64,22 @@ def test_every_figure_is_a_number(scenes, monkeypatch, tmp_path):
         autoencoder=replace(config.autoencoder, image_size=128),
         decoder=replace(config.decoder, grid=8, rays=16),
     )
-    pipe = AnchorgenPipeline.from_config(config)
+    return AnchorgenPipeline.from_config(config)
+
+
+def test_every_figure_is_a_number(scenes, monkeypatch, tmp_path):
+    torch.manual_seed(0)
+    pipe = small_pipeline()
     monkeypatch.setattr(bench_decoder, "load", lambda: pipe)
     monkeypatch.setattr(bench_decoder, "test_records", lambda count: [record_of(scene) for scene in scenes])
     monkeypatch.setattr(bench_decoder, "stream_test_records", lambda count: iter(probed(scenes)))
     monkeypatch.setattr(leakage, "empty_pictures", lambda scenes: [scene.before for scene in scenes])
     monkeypatch.setattr(bench_decoder, "evaluation_scenes", lambda count: iter(scenes))
+    monkeypatch.setattr(
+        bench_decoder,
+        "measure_bundled",
+        lambda count, seeds, workers: [measure_scene(pipe, scene, seeds) for scene in scenes],
+    )
     monkeypatch.setattr(bench_decoder, "training_mean", lambda pipe, count: np.full((128, 128, 3), 0.5))
     figures = run_benchmark("decoder", quick=True, out=tmp_path / "decoder.json")["figures"]
     assert figures == json.loads((tmp_path / "decoder.json").read_text())["figures"]
@@ -79,3 +90,33 @@ def test_every_figure_is_a_number(scenes, monkeypatch, tmp_path):
     assert not missing
     assert {"rooms", "moves", "noise_seeds", "steps", "draft_steps"} <= set(figures)  # the card's own words
     assert figures["edit_pairs"] == len(EDITS) * 2 and figures["lamp_scenes"] == 2 and figures["noise_seeds"] == 1
+
+
+def test_what_was_measured_is_kept(scenes, monkeypatch, tmp_path):
+    pipe = small_pipeline()
+    rows = measure_scene(pipe, scenes[0], (0,))
+    assert len(rows.errors) >= 5 and rows.light is not None
+    rows.save(tmp_path / "scene-000.json")
+    assert SceneRows.load(tmp_path / "scene-000.json") == rows
+    monkeypatch.setattr(edit_rows, "load", lambda: pipe)
+    monkeypatch.setattr(edit_rows, "rows_folder", lambda pipe, seeds: tmp_path)
+    monkeypatch.setattr(edit_rows, "evaluation_scenes", lambda count: iter(scenes))
+    monkeypatch.setattr(edit_rows, "ProcessPoolExecutor", NoWork)
+    assert edit_rows.measure_bundled(1, (0,), 1) == [rows]
+
+
+class NoWork:
+    """A pool that nothing may be given to."""
+
+    def __init__(self, *_):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def map(self, function, jobs):
+        assert jobs == []
+        return []

@@ -10,7 +10,7 @@ import pytest
 import torch
 from test_pipeline import tiny_config
 
-from anchorgen.analysis import bench_decoder, sheet
+from anchorgen.analysis import bench_decoder, edit_rows, sheet
 from anchorgen.analysis.drawn_scene import DrawnScene, draw, light_maps
 from anchorgen.analysis.evaluation_choice import EDITS
 from anchorgen.analysis.evaluation_latents import EvaluationLatents, edited_latents, evaluation_latents, true_latents
@@ -122,7 +122,7 @@ def known(pictures) -> DrawnScene:
 
 
 def test_a_perfect_decoder_gets_perfect_figures(scenes, monkeypatch):
-    monkeypatch.setattr(bench_decoder, "draw", known(lambda scene, name: scene.after[name]))
+    monkeypatch.setattr(edit_rows, "draw", known(lambda scene, name: scene.after[name]))
     figures = bench_decoder.edits(None, scenes, (0, 1))
     assert figures["edit_pairs"] == NUM * len(EDITS) and figures["edit_pairs_without_slot"] == {}
     assert all(figures[f"edit_gap_db_{name}"] == 0 for name in EDITS) and figures["edit_gap_db"] == 0
@@ -130,14 +130,14 @@ def test_a_perfect_decoder_gets_perfect_figures(scenes, monkeypatch):
     gains = [60 - psnr(s.before, s.after["move"], s.influence["move"]) for s in scenes]
     assert figures["edit_gain_db_move"] == pytest.approx(np.mean(gains)) and figures["steer_share"] == 1
     assert figures["lamp_correlation"] == pytest.approx(1) and figures["lamp_slope"] == pytest.approx(1)
-    true, guess, (own,) = light_maps(scene, bench_decoder.draw(None, scene, (0,)))
+    true, guess, (own,) = light_maps(scene, edit_rows.draw(None, scene, (0,)))
     np.testing.assert_array_equal(true, own)
     assert -1 <= figures["lamp_baseline_correlation"] < 1 and guess.shape == (16, 16, 3)
     assert 30 < figures["collateral_psnr_db_move"] < 60  # what changes by less than the mask's threshold
 
 
 def test_a_decoder_that_ignores_edits_gains_nothing(scenes, monkeypatch):
-    monkeypatch.setattr(bench_decoder, "draw", known(lambda scene, name: scene.before))
+    monkeypatch.setattr(edit_rows, "draw", known(lambda scene, name: scene.before))
     figures = bench_decoder.edits(None, scenes, (0,))
     assert all(figures[f"edit_gain_db_{name}"] == 0 for name in EDITS) and figures["steer_share"] == 0
     assert figures["edit_gap_db_move"] > 20 and figures["collateral_psnr_db"] == 60

@@ -6,6 +6,7 @@ noise seeds, never the best of several.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -15,16 +16,16 @@ import torch
 from tqdm.auto import tqdm
 
 from anchorgen.analysis.adapter_cost import adapter_cost
-from anchorgen.analysis.drawn_scene import draw, light_maps
-from anchorgen.analysis.edit_errors import EditError, edit_error, edit_figures
+from anchorgen.analysis.edit_errors import edit_figures
+from anchorgen.analysis.edit_rows import SceneRows, measure_bundled, measure_scene, plain_rows
 from anchorgen.analysis.evaluation_choice import EDITS
 from anchorgen.analysis.evaluation_set import EvaluationScene
 from anchorgen.analysis.held_out import evaluation_scenes, stream_test_records, test_records
-from anchorgen.analysis.hidden import EDIT, Hidden, hidden, hidden_figures
-from anchorgen.analysis.lamp_light import LampLight, lamp_figures, lamp_light
+from anchorgen.analysis.hidden import hidden_figures
+from anchorgen.analysis.lamp_light import lamp_figures
 from anchorgen.analysis.leakage import empty_rooms, lamp_probe
 from anchorgen.analysis.reconstruction import reconstruction, training_mean
-from anchorgen.analysis.revealed import REVEALING, Revealed, revealed, revealed_figures
+from anchorgen.analysis.revealed import revealed_figures
 from anchorgen.pipeline.loading import load
 from anchorgen.pipeline.pipeline import AnchorgenPipeline
 from anchorgen.scene.batch import SceneBatch
@@ -33,14 +34,19 @@ from anchorgen.scene.latent import SceneLatent
 _SEEDS = (0, 1, 2)
 
 
-def run(quick: bool = False) -> dict[str, Any]:
+def run(quick: bool = False, scenes: int | None = None, workers: int | None = None) -> dict[str, Any]:
     """Figures over 100 test rooms and the 100 scenes of the evaluation set; over few, and one noise seed, if quick.
 
     What b leaks is measured on 800 test rooms and on 12 empty rooms, which are rendered at the first time.
+
+    Args:
+        scenes: fewer scenes of the evaluation set. What was measured of a scene is kept, with the same weights.
+        workers: processes for the scenes; one a core if not given.
     """
     num_rooms, num_scenes, num_mean = (12, 6, 256) if quick else (100, 100, 2000)
     num_probed, num_empty = (160, 3) if quick else (800, 12)
-    records, scenes = test_records(num_rooms), evaluation_scenes(num_scenes)
+    num_scenes = scenes or num_scenes
+    records, _ = test_records(num_rooms), evaluation_scenes(num_scenes)
     pipe, seeds = load(), _SEEDS[:1] if quick else _SEEDS
     figures: dict[str, Any] = {"rooms": len(records), "noise_seeds": len(seeds), "steps": pipe.config.steps}
     figures |= {"draft_steps": pipe.config.draft_steps, "guidance": pipe.config.guidance}
@@ -50,7 +56,7 @@ def run(quick: bool = False) -> dict[str, Any]:
     )
     figures |= empty_rooms(pipe, list(evaluation_scenes(num_empty)), seeds)
     figures |= reconstruction(pipe, records, seeds, training_mean(pipe, num_mean))
-    figures |= edits(pipe, tqdm(scenes, desc="edits", total=num_scenes), seeds)
+    figures |= figures_of(measure_bundled(num_scenes, seeds, workers or os.cpu_count() or 1))
     return figures | timing(pipe, [pipe.latents(r.truth, r.image, r.instance) for r in records[:4]])
 
 
@@ -62,25 +68,14 @@ def edits(
 ) -> dict[str, Any]:
     """Errors of the edits `names` of the evaluation set, what they reveal of rooms and of hidden objects, and the
     light of lamps that are taken away."""
-    errors: list[EditError] = []
-    lights: list[LampLight] = []
-    shown: list[Revealed] = []
-    moved: list[Hidden | None] = []
-    count = 0
-    for scene in scenes:
-        count += 1
-        drawn = draw(pipe, scene, seeds, names)
-        for name, edited in drawn.edited.items():
-            truth, mask = scene.after[name], scene.influence[name]
-            errors.append(edit_error(scene.index, name, truth, mask, edited, drawn.unedited, drawn.floor[name]))
-            if name in REVEALING:
-                shown.append(revealed(scene, name, drawn.known, edited, drawn.unedited))
-        if EDIT in drawn.edited:
-            moved.append(hidden(scene, drawn.known, drawn.edited[EDIT]))
-        if "remove_lit_lamp" in drawn.edited:
-            lights.append(lamp_light(*light_maps(scene, drawn)))
-    figures = edit_figures(errors, count) | revealed_figures(shown, count) | lamp_figures(lights)
-    return figures | hidden_figures([row for row in moved if row is not None])
+    return figures_of([measure_scene(pipe, scene, seeds, names) for scene in scenes])
+
+
+def figures_of(rows: Sequence[SceneRows]) -> dict[str, Any]:
+    """Means over scenes."""
+    by_kind = plain_rows(rows)
+    figures = edit_figures(by_kind["errors"], len(rows)) | revealed_figures(by_kind["shown"], len(rows))
+    return figures | lamp_figures(by_kind["lights"]) | hidden_figures(by_kind["moved"])
 
 
 def timing(pipe: AnchorgenPipeline, scenes: Sequence[SceneLatent]) -> dict[str, Any]:

@@ -23,20 +23,20 @@ def home_of(name: str) -> str:
     return _HOMES.get(name, f"anchorgen.analysis.bench_{name}")
 
 
-def run_benchmark(name: str, quick: bool = False, out: Path | None = None) -> dict[str, Any]:
-    """Runs the benchmark's `run(quick)`, prints its figures, and writes them as JSON where asked.
+def run_benchmark(name: str, quick: bool = False, out: Path | None = None, **options: Any) -> dict[str, Any]:
+    """Runs the benchmark's `run(quick, **options)`, prints its figures, and writes them as JSON where asked.
 
     Raises:
         SystemExit: what the benchmark needs is missing; the message says what to do.
     """
     started = time.perf_counter()
     try:
-        figures = importlib.import_module(home_of(name)).run(quick)
+        figures = importlib.import_module(home_of(name)).run(quick, **options)
     except (FileNotFoundError, ImportError) as error:
         raise SystemExit(f"anchorgen bench {name}: {error}") from None
     result = {
         "name": name,
-        "command": f"python -m anchorgen bench {name}" + (" --quick" if quick else ""),
+        "command": f"python -m anchorgen bench {name}" + (" --quick" if quick else "") + _said(options),
         "commit": commit(),
         "weights_sha256": weights_sha256(),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
@@ -49,6 +49,10 @@ def run_benchmark(name: str, quick: bool = False, out: Path | None = None) -> di
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(json.dumps(result, indent=2) + "\n")
     return result
+
+
+def _said(options: dict[str, Any]) -> str:
+    return "".join(f" --{name} {value}" for name, value in options.items())
 
 
 def commit() -> str:
