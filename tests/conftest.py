@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from fake_pipeline import FakePipeline, make_room
+
+
+@pytest.fixture(autouse=True)
+def _fresh_accelerator():
+    """Accelerate remembers the first precision of a process, and the next test may want another."""
+    yield
+    if "accelerate.state" in sys.modules:
+        sys.modules["accelerate.state"].AcceleratorState._reset_state(reset_partial_state=True)
 
 
 @pytest.fixture

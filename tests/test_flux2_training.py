@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from accelerate.state import AcceleratorState
 from diffusers import Flux2Transformer2DModel
 from flux2_helpers import TINY, save_repository, scenes, tiny_decoder
 from PIL import Image
@@ -46,14 +45,6 @@ def room(seed: int, size: int = 64) -> Record:
     flat = np.zeros((size, size), np.float32)
     instance = np.full((size, size), -1, np.int16)
     return Record(record.key, image, instance, flat, np.zeros((size, size, 3), np.float32), truth, record.meta)
-
-
-@pytest.fixture(autouse=True)
-def _fresh_accelerator():
-    """Accelerate remembers the first precision of a process."""
-    AcceleratorState._reset_state(reset_partial_state=True)
-    yield
-    AcceleratorState._reset_state(reset_partial_state=True)
 
 
 @pytest.fixture(scope="module")

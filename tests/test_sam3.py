@@ -88,7 +88,7 @@ def test_weights_come_back_from_a_folder_and_missing_ones_are_refused(parts, tmp
 
 def test_a_folder_without_weights_is_explained(tmp_path):
     need_transformers()
-    with pytest.raises(PerceptionError, match="the weights are not here: `hf download"):
+    with pytest.raises(PerceptionError, match="no weights in .*, or not all: check the path, or `hf download"):
         Sam3Masks.load(str(tmp_path / "nothing-here"), device="cpu")
 
 
