@@ -45,8 +45,8 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("name", choices=BENCHMARKS)
     bench.add_argument("--quick", action="store_true", help="few rooms, one noise seed")
     bench.add_argument("--json", type=Path, help="write the result file")
-    bench.add_argument("--scenes", type=int, help="of `decoder`: fewer scenes of the evaluation set")
-    bench.add_argument("--workers", type=int, help="of `decoder`: processes")
+    bench.add_argument("--scenes", type=_positive, help="of `decoder`: fewer scenes of the evaluation set")
+    bench.add_argument("--workers", type=_positive, help="of `decoder`: processes")
     bench.set_defaults(run=_bench)
     commands.add_parser(
         "sheet", help="held-out rooms as the model draws them, or --what lamps, the light of their lamps"

@@ -78,7 +78,7 @@ def test_every_figure_is_a_number(scenes, monkeypatch, tmp_path):
     monkeypatch.setattr(
         bench_decoder,
         "measure_bundled",
-        lambda count, seeds, workers: [measure_scene(pipe, scene, seeds) for scene in scenes],
+        lambda pipe, count, seeds, workers: [measure_scene(pipe, scene, seeds) for scene in scenes],
     )
     monkeypatch.setattr(bench_decoder, "training_mean", lambda pipe, count: np.full((128, 128, 3), 0.5))
     figures = run_benchmark("decoder", quick=True, out=tmp_path / "decoder.json")["figures"]
@@ -98,11 +98,10 @@ def test_what_was_measured_is_kept(scenes, monkeypatch, tmp_path):
     assert len(rows.errors) >= 5 and rows.light is not None
     rows.save(tmp_path / "scene-000.json")
     assert SceneRows.load(tmp_path / "scene-000.json") == rows
-    monkeypatch.setattr(edit_rows, "load", lambda: pipe)
     monkeypatch.setattr(edit_rows, "rows_folder", lambda pipe, seeds: tmp_path)
     monkeypatch.setattr(edit_rows, "evaluation_scenes", lambda count: iter(scenes))
     monkeypatch.setattr(edit_rows, "ProcessPoolExecutor", NoWork)
-    assert edit_rows.measure_bundled(1, (0,), 1) == [rows]
+    assert edit_rows.measure_bundled(pipe, 1, (0,), 1) == [rows]
 
 
 class NoWork:

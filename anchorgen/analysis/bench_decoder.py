@@ -46,7 +46,7 @@ def run(quick: bool = False, scenes: int | None = None, workers: int | None = No
     num_rooms, num_scenes, num_mean = (12, 6, 256) if quick else (100, 100, 2000)
     num_probed, num_empty = (160, 3) if quick else (800, 12)
     num_scenes = scenes or num_scenes
-    records, _ = test_records(num_rooms), evaluation_scenes(num_scenes)
+    records = test_records(num_rooms)
     pipe, seeds = load(), _SEEDS[:1] if quick else _SEEDS
     figures: dict[str, Any] = {"rooms": len(records), "noise_seeds": len(seeds), "steps": pipe.config.steps}
     figures |= {"draft_steps": pipe.config.draft_steps, "guidance": pipe.config.guidance}
@@ -56,7 +56,7 @@ def run(quick: bool = False, scenes: int | None = None, workers: int | None = No
     )
     figures |= empty_rooms(pipe, list(evaluation_scenes(num_empty)), seeds)
     figures |= reconstruction(pipe, records, seeds, training_mean(pipe, num_mean))
-    figures |= figures_of(measure_bundled(num_scenes, seeds, workers or os.cpu_count() or 1))
+    figures |= figures_of(measure_bundled(pipe, num_scenes, seeds, workers or os.cpu_count() or 1))
     return figures | timing(pipe, [pipe.latents(r.truth, r.image, r.instance) for r in records[:4]])
 
 

@@ -91,9 +91,9 @@ def rows_folder(pipe: AnchorgenPipeline, seeds: Sequence[int]) -> Path:
     return cache_folder() / "bench" / f"decoder-{_VERSION}" / weights_sha256()[:16] / drawn
 
 
-def measure_bundled(count: int, seeds: Sequence[int], workers: int) -> list[SceneRows]:
-    """Rows of the first `count` scenes, as the bundled weights draw them; those that are kept are not measured again."""
-    folder = rows_folder(load(), seeds)
+def measure_bundled(pipe: AnchorgenPipeline, count: int, seeds: Sequence[int], workers: int) -> list[SceneRows]:
+    """Rows of the first `count` scenes, as `pipe`, the bundled weights, draws them; those that are kept are not measured again."""
+    folder = rows_folder(pipe, seeds)
     paths = [folder / f"scene-{index:03d}.json" for index in range(count)]
     evaluation_scenes(count)  # says if scenes are missing
     missing = [index for index, path in enumerate(paths) if not path.is_file()]
