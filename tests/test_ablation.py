@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import tyro
 
 from anchorgen.__main__ import main
 from anchorgen.ablation import run
@@ -22,6 +23,7 @@ from anchorgen.analysis.evaluation_set import FIXTURE, evaluation_fixture
 from anchorgen.data.records import Record
 from anchorgen.data.shards import shard_path, write_shard
 from anchorgen.encode.pooling import AttentionPooling, pack_voxels
+from anchorgen.train.decoder import DecoderTraining
 from anchorgen.train.render_data import render_record
 from anchorgen.train.tensors import record_tensors
 from anchorgen.world.catalogue import CATEGORIES
@@ -80,6 +82,26 @@ def test_rows_are_trained_once_and_the_table_says_what_was_measured(ablate, tmp_
     ablate("paper")
     ablate("paper", "--again")
     assert json.loads((tmp_path / "r.json").read_text())["rows"]["paper"]["figures"] == rows["paper"]["figures"]
+
+
+def test_rows_are_what_rows_says_whatever_the_bundled_decoder_is(ablate, monkeypatch):
+    trained = {}
+
+    class Seen(Exception):
+        """The training does not start."""
+
+    def parse(argv, change=None):
+        options = tyro.cli(DecoderTraining, args=argv)
+        trained[options.out.name] = options
+        raise Seen
+
+    monkeypatch.setattr(run.decoder, "main", parse)
+    for name in ("baseline", "split", "k8"):
+        with pytest.raises(Seen):
+            ablate(name)
+    assert {name: options.model for name, options in trained.items()} == {name: ROWS[name].model for name in trained}
+    assert ROWS["baseline"].model.split == 1 and ROWS["split"].model.split == 2 and ROWS["k8"].model.num_tokens == 8
+    assert trained["baseline"].channel_weight == 0 and trained["baseline"].object_weight == 0
 
 
 def test_unknown_rows_are_named(ablate):

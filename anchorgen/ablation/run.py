@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import tyro
 
 from anchorgen.ablation.crop import CROP_EDITS, CropPipeline, crop_record
-from anchorgen.ablation.rows import AUTOENCODER, BASELINE, BATCH, ROOMS, ROWS, SIZE, STEPS, TRAINING
+from anchorgen.ablation.rows import AUTOENCODER, BATCH, ROOMS, ROWS, SIZE, STEPS, TRAINING
 from anchorgen.ablation.small import small_record, small_scene
 from anchorgen.ablation.table import write_table
 from anchorgen.analysis.bench_decoder import edits
@@ -24,6 +24,7 @@ from anchorgen.analysis.reconstruction import reconstruction, training_mean
 from anchorgen.analysis.results import commit
 from anchorgen.data.cache import cache_folder, split_folder
 from anchorgen.data.shards import read_records
+from anchorgen.decode.velocity import DecoderConfig
 from anchorgen.pipeline.pipeline import AnchorgenPipeline
 from anchorgen.train import decoder, vae
 from anchorgen.train.run_pipeline import pipeline_of_run
@@ -71,12 +72,11 @@ def train_row(config: Ablation, name: str) -> Path:
         vae.main([*data, "--out", str(autoencoder), *steps, *_options("model", AUTOENCODER)])
     if not (out / "run.json").is_file():
         row = ROWS[name]
-        model = [text for key, value in (BASELINE | dict(row.model)).items() for text in (f"--{key}", value)]
         command = [*data, "--vae", str(autoencoder), "--out", str(out), "--batch-size", str(BATCH)]
         command += ["--loop.steps", str(config.steps), "--loop.seed", str(config.seed)]
         command += [text for key, value in (TRAINING | dict(row.training)).items() for text in (f"--{key}", value)]
         decoder.main(
-            [*command, *_options("model", model)], (lambda record: crop_record(record, SIZE)) if row.crop else None
+            [*command, *_model_options(row.model)], (lambda record: crop_record(record, SIZE)) if row.crop else None
         )
     return out
 
@@ -89,6 +89,15 @@ def measure_row(config: Ablation, pipe: AnchorgenPipeline, crop: bool = False) -
     figures = reconstruction(pipe, records, (0,), training_mean(pipe))
     scenes = (small_scene(scene, SIZE) for scene in evaluation_scenes(config.num_scenes))
     return figures | edits(pipe, scenes, (0,), CROP_EDITS if crop else EDITS)
+
+
+def _model_options(model: DecoderConfig) -> list[str]:
+    """All of them, so that a row does not change with what the bundled decoder is."""
+    options = []
+    for key, value in asdict(model).items():
+        texts = map(str, value) if isinstance(value, tuple) else [str(value)]
+        options += [f"--model.{key.replace('_', '-')}", *texts]
+    return options
 
 
 def _options(group: str, texts: Sequence[str]) -> list[str]:
