@@ -25,11 +25,12 @@ from anchorgen.data.shard_index import RecordIndex
 from anchorgen.data.shards import read_records, shard_path, write_shard
 from anchorgen.decode.flux2 import Flux2KleinDecoder
 from anchorgen.decode.flux2_adapter_file import load_adapter
+from anchorgen.decode.flux2_lora import lora_targets
 from anchorgen.pipeline.token_networks import TokenNetworks
 from anchorgen.scene.latent import SceneLatent
 from anchorgen.train.flux2 import Flux2Loss, Flux2Training, train_flux2
 from anchorgen.train.flux2_data import RecordSource, open_source
-from anchorgen.train.flux2_parts import LORA_FILE, blocks, choose_trained, lora_targets
+from anchorgen.train.flux2_parts import LORA_FILE, blocks, choose_trained
 from anchorgen.train.loop import LoopConfig
 from anchorgen.train.sharded import Shares, fit_sharded
 

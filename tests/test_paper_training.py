@@ -47,11 +47,11 @@ def encode(root: Path, model: str, out: str, *options: str) -> None:
     main(["data", "encode", source, *out_flags, "--encoder", str(root / model), *SMALL["data encode"], *options])
 
 
-def train(root: Path, models: dict[str, str], shards: str, out: Path, *options: str) -> None:
+def train(root: Path, models: dict[str, str], shards: str, out: Path, *options: str, tokens: bool = True) -> None:
     AcceleratorState._reset_state(reset_partial_state=True)
     repository = ["--repository", str(Path(models["--encoder.dinov2"]).parent / "klein")]
     command = ["train", "flux2", "--data", str(root / shards), "--out", str(out), *SMALL["train flux2"], *repository]
-    main([*command, "--paper-tokens", str(root / "start"), *options])
+    main([*command, *(["--paper-tokens", str(root / "start")] if tokens else []), *options])
 
 
 def test_training_sees_the_f_and_b_of_the_records(root):

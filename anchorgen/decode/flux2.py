@@ -22,6 +22,7 @@ from anchorgen.decode.flux2_adapter_file import AdapterWeights
 from anchorgen.decode.flux2_config import KleinConfig, flux2_shift
 from anchorgen.decode.flux2_errors import explained, needed
 from anchorgen.decode.flux2_load import KleinParts, load_parts, random_parts
+from anchorgen.decode.flux2_lora import LORA_WEIGHTS, BackboneWeights, LoraWeights, add_lora
 from anchorgen.decode.flux2_memory import MemoryPlan, apply_plan
 from anchorgen.decode.flux2_prompt import empty_prompt
 from anchorgen.decode.flux2_velocity import KleinVelocity
@@ -43,6 +44,8 @@ class Flux2KleinDecoder(FlowSceneDecoder):
         velocity = KleinVelocity(parts.config, parts.transformer)
         for processor in velocity.adapter.processors.values():
             processor.to(parts.config.torch_dtype)
+        if parts.config.lora_rank:
+            add_lora(velocity, parts.config.lora_rank)
         super().__init__(parts.autoencoder, velocity)  # type: ignore[arg-type]
         self.scheduler: FlowMatchEulerDiscreteScheduler = parts.scheduler
 
@@ -53,11 +56,12 @@ class Flux2KleinDecoder(FlowSceneDecoder):
         prompt_cache: Path | None = None,
         with_prompt: bool = True,
     ) -> Flux2KleinDecoder:
-        """Weights from the hub or a folder, on the CPU; the adapter is new and adds nothing yet.
+        """Weights from the hub or a folder, on the CPU; adapter and LoRA layers are new and add nothing yet.
 
         Args:
             config: repository and sizes; default the paper's.
-            transformer_folder: a fully trained transformer in place of the repository's.
+            transformer_folder: a fully trained transformer in place of the repository's; if the settings say that there is
+                one (`own_transformer`) and it is not given, all its weights are zero, to be filled from a file.
             prompt_cache: where the empty prompt's embedding is kept.
             with_prompt: False leaves that embedding zero, to be filled from a file.
 
@@ -89,8 +93,13 @@ class Flux2KleinDecoder(FlowSceneDecoder):
         return float(self.scheduler.config["shift"])
 
     def weight_files(self) -> dict[str, Any]:
-        """What is this model's own. The backbone stays where it came from."""
-        return {"adapter": AdapterWeights(self.velocity), "prompt": self.velocity.prompt}
+        """What is this model's own. A backbone that was not trained stays where it came from."""
+        files: dict[str, Any] = {"adapter": AdapterWeights(self.velocity), "prompt": self.velocity.prompt}
+        if self.velocity.config.lora_rank:
+            files[LORA_WEIGHTS] = LoraWeights(self.velocity)
+        if self.velocity.config.own_transformer:
+            files["transformer"] = BackboneWeights(self.velocity)
+        return files
 
     def render(
         self,

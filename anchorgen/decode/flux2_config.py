@@ -12,6 +12,7 @@ from anchorgen.decode.adapter import Sites
 from anchorgen.decode.autoencoder import AutoencoderConfig
 from anchorgen.json_values import tuples
 
+Dtype = Literal["bfloat16", "float32"]
 REPOSITORY = "black-forest-labs/FLUX.2-klein-base-4B"
 
 # What `Flux2Transformer2DModel` is built with: config.json of the repository's transformer.
@@ -48,6 +49,8 @@ class KleinConfig:
     repository: where the backbone's weights are, a name on the hub or a folder; "" leaves them random.
     revision: of the repository.
     dtype: of the backbone's weights.
+    lora_rank: of LoRA layers in the backbone's attention, kept beside the adapter; 0 has none.
+    own_transformer: the backbone itself was trained, so its weights are kept beside the adapter, not taken from the repository.
     transformer: sizes of a random or weightless backbone; one from a repository brings its own.
     backbone: tells these settings from those of the small decoders in `config.json`.
     """
@@ -63,7 +66,9 @@ class KleinConfig:
     latent_noise: float = 0.03
     repository: str = REPOSITORY
     revision: str | None = None
-    dtype: Literal["bfloat16", "float32"] = "bfloat16"
+    dtype: Dtype = "bfloat16"
+    lora_rank: int = 0
+    own_transformer: bool = False
     transformer: dict[str, Any] = field(default_factory=lambda: dict(KLEIN_BASE_4B))
     backbone: Literal["klein"] = "klein"
 
@@ -71,6 +76,8 @@ class KleinConfig:
         object.__setattr__(self, "transformer", tuples(self.transformer))
         if self.image_size < 16 or self.image_size % 16:
             raise ValueError(f"image_size: got {self.image_size}; expected a multiple of 16 pixels")
+        if self.lora_rank and self.own_transformer:
+            raise ValueError("lora_rank and own_transformer: got both; expected one way to train the backbone")
 
     @property
     def torch_dtype(self) -> torch.dtype:

@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
 from diffusers import AutoencoderKLFlux2, FlowMatchEulerDiscreteScheduler, Flux2Transformer2DModel
 from torch import nn
 
@@ -28,7 +29,8 @@ def load_parts(config: KleinConfig, transformer_folder: str | Path | None = None
 
     Args:
         config: repository, revision and dtype.
-        transformer_folder: a fully trained transformer that takes the place of the repository's.
+        transformer_folder: a fully trained transformer that takes the place of the repository's; without it, one that
+            the settings say there is (`own_transformer`) has weights of zero.
 
     Raises:
         BackboneError: no access, no network, missing files, or parts that do not fit each other.
@@ -36,10 +38,7 @@ def load_parts(config: KleinConfig, transformer_folder: str | Path | None = None
     source = config.repository
     where: dict[str, Any] = {} if Path(source).is_dir() else {"revision": config.revision}
     with explained("loading the backbone", source):
-        place: tuple[str, dict[str, Any]] = (source, {"subfolder": "transformer", **where})
-        if transformer_folder is not None:
-            place = (str(transformer_folder), {})
-        transformer = Flux2Transformer2DModel.from_pretrained(place[0], dtype=config.torch_dtype, **place[1])
+        transformer = _transformer(config, source, where, transformer_folder)
         vae = AutoencoderKLFlux2.from_pretrained(source, subfolder="vae", dtype=config.torch_dtype, **where)
         scheduler: Any = FlowMatchEulerDiscreteScheduler.from_pretrained(source, subfolder="scheduler", **where)
     sizes = {name: transformer.config[name] for name in KLEIN_BASE_4B}
@@ -54,6 +53,21 @@ def load_parts(config: KleinConfig, transformer_folder: str | Path | None = None
             f"{source} embeds guidance (FLUX.2-dev does), which this decoder does not give; use FLUX.2-klein-base"
         )
     return KleinParts(dataclasses.replace(config, transformer=sizes), transformer, autoencoder, scheduler)
+
+
+def _transformer(
+    config: KleinConfig, source: str, where: dict[str, Any], folder: str | Path | None
+) -> Flux2Transformer2DModel:
+    if folder is not None:
+        return Flux2Transformer2DModel.from_pretrained(str(folder), dtype=config.torch_dtype)
+    if config.own_transformer:
+        with torch.device("meta"):  # no time is spent on random weights
+            empty = Flux2Transformer2DModel(**config.transformer)
+        nn.Module.to(empty, config.torch_dtype).to_empty(device="cpu")
+        for parameter in empty.parameters():
+            parameter.data.zero_()
+        return empty
+    return Flux2Transformer2DModel.from_pretrained(source, subfolder="transformer", dtype=config.torch_dtype, **where)
 
 
 def random_parts(config: KleinConfig, autoencoder: AutoencoderConfig) -> KleinParts:

@@ -12,7 +12,7 @@ from anchorgen.decode.flux2_errors import explained, needed
 from anchorgen.decode.flux2_velocity import KleinVelocity
 
 # `set_attn_processor` puts the adapter at `...attn.processor`; it stays in the dtype of the computation.
-SKIPPED = ("processor", "pos_embed", "norm", "proj_out")
+SKIPPED = ("processor", "lora_", "pos_embed", "norm", "proj_out")
 
 
 @dataclass(frozen=True)
@@ -85,5 +85,6 @@ def _quantise(transformer: nn.Module) -> None:
 
 
 def is_quantised(module: nn.Module, name: str) -> bool:
-    """The backbone's large linear layers: not the adapter's, not those of the time embedding and the output."""
-    return isinstance(module, nn.Linear) and "transformer_blocks" in name and ".processor" not in name
+    """The backbone's large linear layers: not those of adapter, LoRA, time embedding and output."""
+    own = ".processor" in name or "lora_" in name
+    return isinstance(module, nn.Linear) and "transformer_blocks" in name and not own

@@ -7,7 +7,7 @@ background tokens, beside a frozen backbone, LoRA layers in it, or all of it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -148,7 +148,7 @@ def train_flux2(
         facts = {"steps": result.step, "pictures": len(source), "what": config.what}
         facts["latent_space"] = latent_space(tokens, result.averages) or given_space
         write_results(decoder, result.averages, config.what, config.out, facts)
-        write_settings(config.out, decoder=velocity.config)
+        write_settings(config.out, decoder=replace(velocity.config, own_transformer=config.what == "full"))
     return result
 
 

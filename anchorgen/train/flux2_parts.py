@@ -12,20 +12,11 @@ from safetensors.torch import save_file
 
 from anchorgen.decode.flux2 import Flux2KleinDecoder
 from anchorgen.decode.flux2_adapter_file import save_adapter
-from anchorgen.decode.flux2_errors import needed
-from anchorgen.decode.flux2_velocity import KleinVelocity
+from anchorgen.decode.flux2_lora import LORA_WEIGHTS, add_lora, file_name
 
 Trained = Literal["adapter", "lora", "full"]
-LORA_FILE = "pytorch_lora_weights.safetensors"
+LORA_FILE = f"{LORA_WEIGHTS}.safetensors"
 _BACKBONE = "velocity.transformer."
-
-
-def lora_targets(velocity: KleinVelocity) -> list[str]:
-    """The attention projections of all blocks, as peft names them; the adapter's `scene_*` layers are none of these."""
-    singles = range(len(velocity.transformer.single_transformer_blocks))
-    return ["to_q", "to_k", "to_v", "to_out.0", "to_qkv_mlp_proj"] + [
-        f"single_transformer_blocks.{number}.attn.to_out" for number in singles
-    ]
 
 
 def choose_trained(decoder: Flux2KleinDecoder, what: Trained, rank: int = 16) -> None:
@@ -44,12 +35,7 @@ def choose_trained(decoder: Flux2KleinDecoder, what: Trained, rank: int = 16) ->
     velocity = decoder.velocity
     decoder.requires_grad_(False)
     if what == "lora":
-        peft = needed("peft", "training LoRA layers")
-        # alpha = rank is what diffusers assumes of a file that does not say.
-        settings = peft.LoraConfig(
-            r=rank, lora_alpha=rank, init_lora_weights="gaussian", target_modules=lora_targets(velocity)
-        )
-        velocity.transformer.add_adapter(settings)
+        add_lora(velocity, rank)
     for name, parameter in velocity.transformer.named_parameters():
         if what == "full" or ".processor." in name or "lora_" in name:
             parameter.data = parameter.data.float()
@@ -83,11 +69,7 @@ def write_results(
     if tokens:
         save_file(tokens, out / "tokens.safetensors")
     if what == "lora":
-        layers = {
-            "transformer." + name.replace(".default.", "."): value.contiguous()
-            for name, value in backbone.items()
-            if "lora_" in name
-        }
+        layers = {file_name(name): value.contiguous() for name, value in backbone.items() if "lora_" in name}
         save_file(layers, out / LORA_FILE, metadata={"format": "pt"})
     if what == "full":
         _write_backbone(decoder, {n: v for n, v in backbone.items() if ".processor." not in n}, out / "transformer")

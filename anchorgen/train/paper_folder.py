@@ -1,7 +1,7 @@
 """`python -m anchorgen paper new|complete FOLDER`: puts a pipeline of the paper's parts together (docs/sam3d.md).
 
 `new` writes settings and token networks: enough to encode pictures. `complete` adds a trained adapter and prior: the folder
-then loads whole. Weights of FLUX.2, SAM 3, SAM 3D, MoGe and DINOv2 are never copied; config.json names where they are.
+then loads whole. Weights of FLUX.2 that were not trained, of SAM 3, SAM 3D, MoGe and DINOv2 are never copied; config.json names where they are.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ import tyro
 
 from anchorgen.decode.flux2 import Flux2KleinDecoder
 from anchorgen.decode.flux2_adapter_file import AdapterFileError, load_adapter
-from anchorgen.decode.flux2_config import FLUX2_AUTOENCODER, KleinConfig
+from anchorgen.decode.flux2_config import FLUX2_AUTOENCODER, Dtype, KleinConfig
 from anchorgen.decode.flux2_errors import BackboneError
+from anchorgen.decode.flux2_lora import LoraWeights
 from anchorgen.encode.sam3 import BEDROOM_CONCEPTS
 from anchorgen.encode.sam3d.config import Sam3dConfig
 from anchorgen.pipeline.config import PipelineConfig
@@ -99,14 +100,15 @@ class CompleteFolder:
 
     Attributes:
         folder: that `paper new` wrote, with whose latents decoder and prior were trained.
-        decoder: run of `train flux2` (adapter).
+        decoder: run of `train flux2`: adapter, with LoRA layers or the whole backbone if these were trained too.
         prior: run of `train prior`.
         out: where to write; default the same folder.
         steps: of pictures.
         draft_steps: of drafts.
         guidance: of pictures, on the scene.
         sample_steps: of samples.
-        licence: of the weights, for the model card, as the hub names it.
+        dtype: of the backbone's weights in memory.
+    licence: of the weights, for the model card, as the hub names it.
     """
 
     folder: tyro.conf.Positional[Path]
@@ -117,20 +119,24 @@ class CompleteFolder:
     draft_steps: int = 4
     guidance: float = 2.0
     sample_steps: int = 24
+    dtype: Dtype = "bfloat16"
     licence: str = "other"
 
     def run(self) -> str:
         """Writes the folder; says what it is.
 
         Raises:
-            ValueError: the parts are of different latent spaces, sizes or labels, or the backbone itself was trained.
+            ValueError: the parts are of different latent spaces, sizes or labels.
             FileNotFoundError: a run did not finish.
             BackboneError: FLUX.2's weights cannot be had.
         """
         encoding = EncodingPipeline.from_pretrained(self.folder, "cpu")
         klein, prior = self._klein(encoding.config), self._prior(encoding.config)
-        decoder = Flux2KleinDecoder.from_pretrained(klein)
+        backbone = self.decoder / "transformer" if klein.own_transformer else None
+        decoder = Flux2KleinDecoder.from_pretrained(klein, backbone)
         facts = load_adapter(decoder.velocity, self.decoder / "adapter.safetensors")
+        if klein.lora_rank:
+            load_weights(LoraWeights(decoder.velocity), self.decoder / LORA_FILE)
         _check_space("decoder", self.decoder, facts.get("latent_space", ""), encoding.latent_space)
         names = ("steps", "draft_steps", "guidance", "sample_steps")
         config = dataclasses.replace(
@@ -150,13 +156,7 @@ class CompleteFolder:
         if other:
             both = ", ".join(f"{n} {getattr(klein, n)}, there {getattr(config.decoder, n)}" for n in other)
             raise ValueError(f"{self.decoder} is of other sizes than {self.folder}: {both}")
-        for name in ("transformer", LORA_FILE):
-            if (self.decoder / name).exists():
-                raise ValueError(
-                    f"{self.decoder} trained the backbone too ({name}), which a pipeline's folder does not hold: put a "
-                    "folder of the repository's layout together with it, and train or name an adapter beside that"
-                )
-        return klein
+        return dataclasses.replace(klein, dtype=self.dtype)
 
     def _prior(self, config: PipelineConfig) -> ScenePrior:
         record = read_run_records(self.prior.resolve().parent, (self.prior.resolve().name,))[self.prior.resolve().name]

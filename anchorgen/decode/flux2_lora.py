@@ -1,0 +1,88 @@
+"""LoRA layers in the attention of FLUX.2-klein's backbone, under the names that diffusers gives them in files."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+
+from anchorgen.decode.flux2_adapter_file import check_names_and_shapes
+from anchorgen.decode.flux2_errors import needed
+from anchorgen.decode.flux2_velocity import KleinVelocity
+
+LORA_WEIGHTS = "pytorch_lora_weights"
+_INFIX = ".default."  # the name that `add_adapter` gives layers, which files leave out
+_PREFIX = "transformer."
+
+
+def lora_targets(velocity: KleinVelocity) -> list[str]:
+    """The attention projections of all blocks, as peft names them; the scene adapter's `scene_*` layers are none of these."""
+    singles = range(len(velocity.transformer.single_transformer_blocks))
+    return ["to_q", "to_k", "to_v", "to_out.0", "to_qkv_mlp_proj"] + [
+        f"single_transformer_blocks.{number}.attn.to_out" for number in singles
+    ]
+
+
+def add_lora(velocity: KleinVelocity, rank: int) -> None:
+    """New layers, which add nothing yet; the network's settings then say that it has them.
+
+    Raises:
+        BackboneError: `peft` is missing. ValueError: no rank, or there are such layers.
+    """
+    if rank < 1:
+        raise ValueError(f"lora_rank: got {rank}; expected a whole number of at least 1")
+    if lora_parameters(velocity):
+        raise ValueError(f"the backbone has LoRA layers of rank {velocity.config.lora_rank}; expected one without")
+    peft = needed("peft", "LoRA layers")
+    # alpha = rank is what diffusers assumes of a file that does not say.
+    settings = peft.LoraConfig(
+        r=rank, lora_alpha=rank, init_lora_weights="gaussian", target_modules=lora_targets(velocity)
+    )
+    velocity.transformer.add_adapter(settings)
+    for layer in lora_parameters(velocity).values():
+        layer.data = layer.data.to(velocity.config.torch_dtype)
+    velocity.config = dataclasses.replace(velocity.config, lora_rank=rank)
+
+
+def lora_parameters(velocity: KleinVelocity) -> dict[str, torch.nn.Parameter]:
+    """By their names in the transformer."""
+    return {name: p for name, p in velocity.transformer.named_parameters() if "lora_" in name}
+
+
+def file_name(name: str) -> str:
+    """A parameter's name in a file that `load_lora_adapter` and `load_lora_weights` of diffusers read."""
+    return _PREFIX + name.replace(_INFIX, ".")
+
+
+class LoraWeights:
+    """The LoRA layers of a velocity network, with the two methods that files need."""
+
+    def __init__(self, velocity: KleinVelocity):
+        self.velocity = velocity
+
+    def state_dict(self) -> dict[str, torch.Tensor]:
+        return {file_name(name): p.detach() for name, p in lora_parameters(self.velocity).items()}
+
+    def load_state_dict(self, tensors: dict[str, torch.Tensor]) -> None:
+        """Fills exactly these weights; raises AdapterFileError if there are others, or of other sizes."""
+        own = self.state_dict()
+        check_names_and_shapes("the file of LoRA layers", tensors, own)
+        for name, value in own.items():
+            value.copy_(tensors[name])
+
+
+class BackboneWeights:
+    """The backbone without the scene adapter, with the two methods that files need: one that was trained itself."""
+
+    def __init__(self, velocity: KleinVelocity):
+        self.velocity = velocity
+
+    def state_dict(self) -> dict[str, torch.Tensor]:
+        return {name: p for name, p in self.velocity.transformer.state_dict().items() if ".processor." not in name}
+
+    def load_state_dict(self, tensors: dict[str, torch.Tensor]) -> None:
+        """Fills exactly these weights; raises AdapterFileError if there are others, or of other sizes."""
+        own = self.state_dict()
+        check_names_and_shapes("the backbone's file", tensors, own)
+        for name, value in own.items():
+            value.copy_(tensors[name])
