@@ -9,7 +9,17 @@ import pytest
 from huggingface_hub import ModelCard
 from test_pipeline import tiny_pipeline
 
-from anchorgen.analysis.card import BEGIN, END, card_text, edits_measured, figures_table, fill_readme, read_results
+from anchorgen.analysis.card import (
+    BEGIN,
+    END,
+    card_text,
+    edits_measured,
+    edits_table,
+    figures_table,
+    fill_readme,
+    read_results,
+)
+from anchorgen.analysis.evaluation_choice import EDITS
 from anchorgen.analysis.results import weights_sha256
 from anchorgen.pipeline.hub_card import CardFacts
 from anchorgen.pipeline.hub_card import card_text as hub_text
@@ -85,3 +95,10 @@ def test_edits_of_the_evaluation_set_are_quoted():
         assert row in table
     assert "897 edits of 99 more, of nine kinds" in table and "0.5 m" not in table
     assert edits_measured(figures) in table
+
+
+def test_every_edit_has_its_row():
+    figures = {"edit_gain_db_rotate": 0.504, "edit_change_db_rotate": 22.04, "collateral_psnr_db_rotate": None}
+    lines = edits_table(figures).splitlines()
+    assert "| rotate | 0.5 |  |  |  | 22.0 |" in lines and len(lines) == 2 + len(EDITS)
+    assert any(line.startswith("| remove lit lamp |") for line in lines)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from anchorgen.analysis.edit_errors import EditError, edit_error, edit_figures
+from anchorgen.analysis.edit_errors import EditError, change_figures, edit_error, edit_figures
 from anchorgen.analysis.evaluation_choice import EDITS
 from anchorgen.analysis.metrics import psnr
 
@@ -102,3 +104,15 @@ def test_figures_are_means_over_scenes_and_count_what_is_left_out():
     assert figures["edit_gap_db_remove"] == 3 and figures["edit_gap_db_remove_ci95"] is None
     assert "collateral_psnr_db_with_focal" not in figures
     assert figures["steer_share"] == 0.5
+
+
+def test_an_edit_gains_3_db_where_the_drawing_is_as_good_as_the_change_is_large():
+    empty = np.zeros_like(MASK)
+    masks = dict.fromkeys(EDITS, empty) | {"move": MASK}
+    scene = SimpleNamespace(before=BEFORE, after=dict.fromkeys(EDITS, AFTER), influence=masks)
+    figures = change_figures([scene, scene])
+    change = figures["edit_change_db_move"]
+    assert change == pytest.approx(psnr(BEFORE, AFTER, MASK)) and figures["edit_change_db_remove"] is None
+    noise = (np.indices(MASK.shape).sum(0) % 2 * 2 - 1)[..., None] * 75  # about as large, and not of its kind
+    error = measured(AFTER + noise, BEFORE + noise)
+    assert error.psnr_db == pytest.approx(change, abs=0.6) and error.gain_db == pytest.approx(3.3, abs=0.05)

@@ -16,7 +16,7 @@ import torch
 from tqdm.auto import tqdm
 
 from anchorgen.analysis.adapter_cost import adapter_cost
-from anchorgen.analysis.edit_errors import edit_figures
+from anchorgen.analysis.edit_errors import change_figures, edit_figures
 from anchorgen.analysis.edit_rows import SceneRows, measure_bundled, measure_scene, plain_rows
 from anchorgen.analysis.evaluation_choice import EDITS
 from anchorgen.analysis.evaluation_set import EvaluationScene
@@ -57,6 +57,7 @@ def run(quick: bool = False, scenes: int | None = None, workers: int | None = No
     figures |= empty_rooms(pipe, list(evaluation_scenes(num_empty)), seeds)
     figures |= reconstruction(pipe, records, seeds, training_mean(pipe, num_mean))
     figures |= figures_of(measure_bundled(pipe, num_scenes, seeds, workers or os.cpu_count() or 1))
+    figures |= change_figures(evaluation_scenes(num_scenes))
     return figures | timing(pipe, [pipe.latents(r.truth, r.image, r.instance) for r in records[:4]])
 
 
@@ -79,7 +80,8 @@ def figures_of(rows: Sequence[SceneRows]) -> dict[str, Any]:
 
 
 def timing(pipe: AnchorgenPipeline, scenes: Sequence[SceneLatent]) -> dict[str, Any]:
-    """Seconds from an edited scene to its picture: medians over rooms, after one warm-up; and the adapter's part."""
+    """Seconds from an edited scene to its picture: medians over rooms, after one warm-up; the autoencoder's and the
+    adapter's part."""
     out: dict[str, Any] = {"threads": torch.get_num_threads()}
     for name, draft in (("draft_seconds", True), ("final_seconds", False)):
         pipe.render(scenes[0], draft=draft)
@@ -89,4 +91,22 @@ def timing(pipe: AnchorgenPipeline, scenes: Sequence[SceneLatent]) -> dict[str, 
             pipe.render(scene, draft=draft)
             seconds.append(time.perf_counter() - started)
         out[name] = float(np.median(seconds))
+    out["vae_decode_cpu_seconds"] = decode_seconds(pipe)
     return out | adapter_cost(pipe.decoder.velocity, SceneBatch.stack([scenes[0]]))
+
+
+@torch.no_grad()
+def decode_seconds(pipe: AnchorgenPipeline, count: int = 12) -> float:
+    """CPU-seconds in which the autoencoder alone makes a picture of tokens: the median, on one thread."""
+    threads, seconds = torch.get_num_threads(), []
+    tokens = pipe.decoder.noise([0]).to(pipe.device)
+    torch.set_num_threads(1)
+    try:
+        pipe.decoder.autoencoder.decode(tokens)
+        for _ in range(count):
+            started = time.process_time()
+            pipe.decoder.autoencoder.decode(tokens)
+            seconds.append(time.process_time() - started)
+    finally:
+        torch.set_num_threads(threads)
+    return float(np.median(seconds))

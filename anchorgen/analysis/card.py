@@ -13,6 +13,7 @@ from typing import Any
 
 import tyro
 
+from anchorgen.analysis.evaluation_choice import EDITS
 from anchorgen.analysis.training_figure import has_curves, parts_of, training_figure
 from anchorgen.pipeline.pretrained import bundled_folder
 
@@ -45,6 +46,7 @@ _FIGURES = (
     ("decoder", "lamp_slope", "how bright it is beside the true (1 is as bright)", "{:.2f}", "lamp_slope_ci95"),
     ("decoder", "lamp_baseline_correlation", "r of light as 1 / distance², for comparison", "{:.2f}", None),
     ("decoder", "adapter_overhead", "what the scene adapter adds to a step of its backbone", "{:.0%}", None),
+    ("decoder", "vae_decode_cpu_seconds", "the autoencoder alone, tokens to picture, on one thread", "{:.3f} s", None),
     ("decoder", "draft_seconds", "an edit's draft ({draft_steps} step)", "{:.2f} s", None),
     ("decoder", "final_seconds", "an edit's final picture ({steps} steps)", "{:.2f} s", None),
     ("encoder", "f1_iou25", "objects found (F1 at IoU 0.25)", "{:.2f}", None),
@@ -116,6 +118,20 @@ def edits_measured(figures: dict[str, Any]) -> str:
     return f"{pairs} edits of {scenes} more, of nine kinds (moves of 0.3 to 0.8 m)"
 
 
+def edits_table(figures: Mapping[str, Any]) -> str:
+    """A Markdown table of every edit of the evaluation set, in dB: what it gains and lacks, and what it has to show."""
+    columns = ("edit_gain_db", "edit_gap_db", "collateral_psnr_db", "edit_psnr_db", "edit_change_db")
+    rows = [
+        "| edit | gain | lacks | agreement outside | picture | change |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for edit in EDITS:
+        values = [figures.get(f"{column}_{edit}") for column in columns]
+        cells = ["" if value is None else f"{value:.1f}" for value in values]
+        rows.append(f"| {edit.replace('_', ' ')} | " + " | ".join(cells) + " |")
+    return "\n".join(rows)
+
+
 def training_table(training: dict[str, dict[str, Any]]) -> str:
     """A Markdown table of what each network was trained on."""
     rows = [
@@ -150,8 +166,12 @@ def _parts(training: dict[str, dict[str, Any]]) -> list[tuple[str, Mapping[str, 
 
 
 def card_text(template: str, training: dict[str, Any], results: dict[str, Any]) -> str:
-    """The card: `template` with its two tables filled in."""
-    return template.replace("{training}", training_table(training)).replace("{figures}", figures_table(results))
+    """The card: `template` with its tables filled in."""
+    tables = {"training": training_table(training), "figures": figures_table(results)}
+    tables["edits"] = edits_table(results["decoder"]["figures"])
+    for name, table in tables.items():
+        template = template.replace(f"{{{name}}}", table)
+    return template
 
 
 def fill_readme(text: str, table: str) -> str:

@@ -8,13 +8,14 @@ Shape legend: H W picture.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from anchorgen.analysis.evaluation_choice import EDITS
+from anchorgen.analysis.evaluation_set import EvaluationScene
 from anchorgen.analysis.metrics import named_mean, psnr
 
 MIN_OUTSIDE = 0.15  # share of the picture outside the mask; with less, collateral is not measured
@@ -110,6 +111,23 @@ def edit_figures(errors: Sequence[EditError], num_scenes: int) -> dict[str, Any]
         for edit, rows in by_edit.items():
             if field != "collateral_db" or edit not in EVERYWHERE:
                 figures |= named_mean(f"{name}_{edit}", _scene_means(rows, field))
+    return figures
+
+
+def change_figures(scenes: Iterable[EvaluationScene]) -> dict[str, Any]:
+    """`edit_change_db_<edit>`: PSNR of the true picture before against the true one after, inside the mask.
+
+    It says how hard a gain is: with errors that do not depend on the edit, an edit gains 3 dB where the decoder's own
+    error is as large as the change, more where it is smaller.
+    """
+    values: dict[str, list[float]] = {edit: [] for edit in EDITS}
+    for scene in scenes:
+        for edit, row in values.items():
+            if scene.influence[edit].any():
+                row.append(psnr(scene.before, scene.after[edit], scene.influence[edit]))
+    figures: dict[str, Any] = {}
+    for edit, row in values.items():
+        figures |= named_mean(f"edit_change_db_{edit}", row)
     return figures
 
 
