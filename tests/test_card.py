@@ -10,13 +10,12 @@ from huggingface_hub import ModelCard
 from test_pipeline import tiny_pipeline
 
 from anchorgen.analysis.card import (
-    BEGIN,
-    END,
     card_text,
     edits_measured,
     edits_table,
     figures_table,
-    fill_readme,
+    fill_drawing_page,
+    fill_page,
     read_results,
 )
 from anchorgen.analysis.evaluation_choice import EDITS
@@ -31,7 +30,9 @@ ROOT = Path(__file__).parents[1]
 def test_readme_and_card_quote_the_result_files():
     folder, results = bundled_folder("bedrooms-128"), read_results(ROOT / "docs" / "results")
     readme = (ROOT / "README.md").read_text()
-    assert fill_readme(readme, figures_table(results)) == readme, "run: python -m anchorgen card"
+    assert fill_page(readme, figures_table(results)) == readme, "run: python -m anchorgen card"
+    drawing = (ROOT / "docs" / "drawing.md").read_text()
+    assert fill_drawing_page(drawing, ROOT / "docs" / "results") == drawing, "run: python -m anchorgen card"
     training = json.loads((folder / "training.json").read_text())
     card = card_text((folder / "card.md").read_text(), training, results)
     assert card == (folder / "README.md").read_text(), "run: python -m anchorgen card"
@@ -72,8 +73,9 @@ def test_missing_results_and_markers_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="bench decoder"):
         read_results(tmp_path)
     with pytest.raises(ValueError, match="markers"):
-        fill_readme("no markers", "table")
-    assert fill_readme(f"a {BEGIN} old {END} b", "new") == f"a {BEGIN}\n\nnew\n\n{END} b"
+        fill_page("no markers", "table")
+    begin, end = "<!-- faithful -->", "<!-- /faithful -->"
+    assert fill_page(f"a {begin} old {end} b", "new", "faithful") == f"a {begin}\n\nnew\n\n{end} b"
 
 
 def test_what_was_not_measured_has_no_row():
@@ -102,3 +104,19 @@ def test_every_edit_has_its_row():
     lines = edits_table(figures).splitlines()
     assert "| rotate | 0.5 |  |  |  | 22.0 |" in lines and len(lines) == 2 + len(EDITS)
     assert any(line.startswith("| remove lit lamp |") for line in lines)
+
+
+def test_the_drawing_page_shows_what_was_measured(tmp_path):
+    page = "<!-- sampling -->\n<!-- /sampling -->\n<!-- faithful -->\n<!-- /faithful -->"
+    assert fill_drawing_page(page, tmp_path) == page
+    way = {"psnr_db": 23.456, "ssim": 0.7654, "laplacian_ratio": 0.876, "seconds": 0.333}
+    sampling = {"figures": {"rooms": 64, "heun_4_guidance_1.6": way}}
+    (tmp_path / "sampling.json").write_text(json.dumps(sampling))
+    assert "| heun | 4 | 1.6 | 23.46 | 0.765 | 0.88 | 0.33 |" in fill_drawing_page(page, tmp_path)
+    ways = ("copy", "plain", "inversion", "inversion_keep", "keep", "keep_draft")
+    columns = ("edit_psnr_db", "source_psnr_db", "round_trip_db")
+    faithful = {f"{column}_{way}": 20.04 for column in columns for way in ways} | {"round_trip_db_keep": 60.0}
+    (tmp_path / "faithful.json").write_text(json.dumps({"figures": faithful}))
+    text = fill_drawing_page(page, tmp_path)
+    assert "| the source itself, unedited | 20.0 | equal | equal |" in text
+    assert "| `keep` | 20.0 | 20.0 | equal |" in text and "| `keep`, draft | 20.0 | 20.0 | 20.0 |" in text

@@ -32,7 +32,9 @@ class Sampling(NamedTuple):
         return f"{self.method}_{self.steps}_guidance_{self.guidance:g}"
 
 
-GRID = tuple(Sampling("euler", steps, guidance) for guidance in (1.0, 1.5, 2.0) for steps in (1, 2, 4, 8, 16, 32))
+GRID = tuple(Sampling("euler", steps, 1.0) for steps in (1, 2, 4, 8, 16, 32))
+GRID += tuple(Sampling("euler", 4, guidance) for guidance in (1.2, 1.4, 1.6, 1.8, 2.0, 2.5))
+GRID += tuple(Sampling("euler", steps, 1.6) for steps in (1, 2, 8, 16))
 GRID += tuple(Sampling("heun", steps, 1.0) for steps in (2, 4, 8))
 
 

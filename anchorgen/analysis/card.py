@@ -1,6 +1,6 @@
-"""Model card and README figures out of result files: `python -m anchorgen card`. No figure in them is typed by hand.
+"""Model card and figures of pages out of result files: `python -m anchorgen card`. No figure in them is typed by hand.
 
-The card of a bundled set is written whole; in the README only what stands between two markers is replaced.
+The card of a bundled set is written whole; in README and docs/drawing.md only what stands between two markers is replaced.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from typing import Any
 
 import tyro
 
+from anchorgen.analysis.drawing_tables import faithful_table, sampling_table
 from anchorgen.analysis.evaluation_choice import EDITS
 from anchorgen.analysis.training_figure import has_curves, parts_of, training_figure
 from anchorgen.pipeline.pretrained import bundled_folder
 
-BEGIN, END = "<!-- figures -->", "<!-- /figures -->"
+_PAGES = {"sampling": sampling_table, "faithful": faithful_table}  # of docs/drawing.md, by benchmark
 
 # (benchmark, key, words, format, key of the half width of its 95% interval)
 _FIGURES = (
@@ -63,13 +64,14 @@ class Card:
     """Attributes:
     model: a bundled model.
     results: folder of the result files.
-    readme: file between whose markers the figures go.
+    readme, drawing: pages between whose markers figures go.
     curves: picture of how the networks were trained, where their records tell.
     """
 
     model: str = "bedrooms-128"
     results: Path = Path("docs/results")
     readme: Path = Path("README.md")
+    drawing: Path = Path("docs/drawing.md")
     curves: Path = Path("docs/images/training.png")
 
 
@@ -174,17 +176,27 @@ def card_text(template: str, training: dict[str, Any], results: dict[str, Any]) 
     return template
 
 
-def fill_readme(text: str, table: str) -> str:
-    """`text` with the table between its markers.
+def fill_page(text: str, table: str, name: str = "figures") -> str:
+    """`text` with the table between the markers of that name.
 
     Raises:
         ValueError: the markers are not there, once each and in order.
     """
-    head, begin, rest = text.partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"the README lacks its markers; expected a line {BEGIN} and after it a line {END}")
-    return f"{head}{BEGIN}\n\n{table}\n\n{END}{tail}"
+    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    head, found, rest = text.partition(begin)
+    _, closed, tail = rest.partition(end)
+    if not found or not closed:
+        raise ValueError(f"the page lacks its markers; expected a line {begin} and after it a line {end}")
+    return f"{head}{begin}\n\n{table}\n\n{end}{tail}"
+
+
+def fill_drawing_page(text: str, results: Path) -> str:
+    """docs/drawing.md with its tables, where their result files are there."""
+    for name, table in _PAGES.items():
+        path = results / f"{name}.json"
+        if path.is_file():
+            text = fill_page(text, table(json.loads(path.read_text())["figures"]), name)
+    return text
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -193,8 +205,9 @@ def main(argv: list[str] | None = None) -> None:
     results, training = read_results(config.results), json.loads((folder / "training.json").read_text())
     template = (folder / "card.md").read_text()
     (folder / "README.md").write_text(card_text(template, training, results))
-    config.readme.write_text(fill_readme(config.readme.read_text(), figures_table(results)))
+    config.readme.write_text(fill_page(config.readme.read_text(), figures_table(results)))
+    config.drawing.write_text(fill_drawing_page(config.drawing.read_text(), config.results))
     if has_curves(training):
         config.curves.parent.mkdir(parents=True, exist_ok=True)
         training_figure(training).savefig(config.curves)
-    print(f"wrote {folder / 'README.md'} and the figures of {config.readme}")
+    print(f"wrote {folder / 'README.md'} and the figures of {config.readme} and {config.drawing}")
