@@ -15,10 +15,10 @@ from anchorgen.analysis.card import (
     edits_table,
     figures_table,
     fill_drawing_page,
-    fill_page,
     read_results,
 )
 from anchorgen.analysis.evaluation_choice import EDITS
+from anchorgen.analysis.pages import fill_page
 from anchorgen.analysis.results import weights_sha256
 from anchorgen.pipeline.hub_card import CardFacts
 from anchorgen.pipeline.hub_card import card_text as hub_text

@@ -9,6 +9,7 @@ from typing import Any
 from anchorgen.ablation.crop import CROP_EDITS, NO_PICTURE
 from anchorgen.ablation.rows import BATCH, ROWS, SIZE, STEPS
 from anchorgen.analysis.hidden import MAX_SHARE
+from anchorgen.analysis.pages import fill_page
 
 _COLUMNS = {
     "recon_psnr_db": "PSNR (dB)",
@@ -35,13 +36,15 @@ compared is trained the same. Minutes are by the clock, and the machine had othe
 "Revealed" are pixels that showed an object which an edit takes away, moves, turns or resizes, and show another
 object after; "hidden" are the pixels of moved objects of which less than {MAX_SHARE:.0%} had shown.
 Rows of `anchorgen/ablation/rows.py` that are not here are not measured yet.
-This file is written by the commands it names, from `docs/results/ablations.json`.
+The tables are written by the commands they name, from `docs/results/ablations.json`.
 
+<!-- rows -->
+<!-- /rows -->
 """
 
 
 def write_table(rows: Mapping[str, Mapping[str, Any]], path: Path) -> None:
-    """Writes the rows that there are, in the order of `rows.py`.
+    """Writes the rows that there are, in the order of `rows.py`; what the page says outside its markers stays.
 
     Args:
         rows: by name, `{"command", "training", "figures"}`.
@@ -57,7 +60,8 @@ def write_table(rows: Mapping[str, Mapping[str, Any]], path: Path) -> None:
     lines += _same_edits(rows)
     commands = [f"- {ROWS[name].says}: `{rows[name]['command']}`" for name in ROWS if name in rows]
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(_HEAD + "\n".join(lines) + "\n\n## Commands\n\n" + "\n".join(commands) + "\n")
+    page = path.read_text() if path.is_file() else _HEAD
+    path.write_text(fill_page(page, "\n".join([*lines, "", "## Commands", "", *commands]), "rows"))
 
 
 def _same_edits(rows: Mapping[str, Mapping[str, Any]]) -> list[str]:

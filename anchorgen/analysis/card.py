@@ -15,6 +15,7 @@ import tyro
 
 from anchorgen.analysis.drawing_tables import faithful_table, sampling_table
 from anchorgen.analysis.evaluation_choice import EDITS
+from anchorgen.analysis.pages import fill_page
 from anchorgen.analysis.training_figure import has_curves, parts_of, training_figure
 from anchorgen.pipeline.pretrained import bundled_folder
 
@@ -174,20 +175,6 @@ def card_text(template: str, training: dict[str, Any], results: dict[str, Any]) 
     for name, table in tables.items():
         template = template.replace(f"{{{name}}}", table)
     return template
-
-
-def fill_page(text: str, table: str, name: str = "figures") -> str:
-    """`text` with the table between the markers of that name.
-
-    Raises:
-        ValueError: the markers are not there, once each and in order.
-    """
-    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-    head, found, rest = text.partition(begin)
-    _, closed, tail = rest.partition(end)
-    if not found or not closed:
-        raise ValueError(f"the page lacks its markers; expected a line {begin} and after it a line {end}")
-    return f"{head}{begin}\n\n{table}\n\n{end}{tail}"
 
 
 def fill_drawing_page(text: str, results: Path) -> str:
