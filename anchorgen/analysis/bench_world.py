@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from itertools import combinations
 from typing import Any
 
@@ -53,7 +53,7 @@ def cost(count: int) -> dict[str, Any]:
     """
     limit_threads(1)
     mi = use_mitsuba()
-    spent: Counter[str] = Counter()
+    spent: defaultdict[str, float] = defaultdict(float)
 
     def timed(name: str, work: Any) -> Any:
         started, cpu = time.perf_counter(), time.process_time()

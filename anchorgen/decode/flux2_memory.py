@@ -54,7 +54,7 @@ def apply_plan(velocity: KleinVelocity, plan: MemoryPlan, device: str | torch.de
     Raises:
         BackboneError: torchao is missing, the GPU cannot be used or is full; the message says what to do.
     """
-    device = torch.device(device)
+    place = torch.device(device)
     transformer: Any = velocity.transformer
     with explained("preparing the backbone"):
         if plan.fp8:
@@ -64,9 +64,9 @@ def apply_plan(velocity: KleinVelocity, plan: MemoryPlan, device: str | torch.de
         if plan.int8:
             _quantise(transformer)
         if plan.offload:
-            stream = device.type == "cuda"
+            stream = place.type == "cuda"
             transformer.enable_group_offload(
-                onload_device=device,
+                onload_device=place,
                 offload_device=torch.device("cpu"),
                 offload_type="block_level",
                 num_blocks_per_group=1,
@@ -74,7 +74,7 @@ def apply_plan(velocity: KleinVelocity, plan: MemoryPlan, device: str | torch.de
                 non_blocking=stream,
             )
             velocity.offloaded = True
-        velocity.to(device)
+        velocity.to(place)
         if plan.compile:
             transformer.compile_repeated_blocks(**dict(plan.compile_options))
 

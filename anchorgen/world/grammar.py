@@ -223,7 +223,7 @@ class _Grammar:
         if category in LAMPS and layout.count(*LAMPS) >= MAX_LAMPS - 1:
             return
         drawn = layout.draw(category)
-        more = {"lit": self._is_lit(self.lit)} if category in LAMPS else {}
+        more: dict[str, Any] = {"lit": self._is_lit(self.lit)} if category in LAMPS else {}
         for _ in range(tries):
             if category == "chair":
                 half = room.width_m / 2 - 0.4
