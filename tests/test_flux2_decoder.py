@@ -55,6 +55,17 @@ def test_dropped_scenes_are_all_the_same_scene(decoder):
     assert not torch.allclose(known, first)
 
 
+def test_the_stock_pipeline_draws_in_bfloat16(decoder):
+    pytest.importorskip("transformers")
+    half = awake(tiny_decoder(dtype="bfloat16"))
+    pipe = half.stock_pipeline()
+    pipe.set_progress_bar_config(disable=True)
+    arguments = half.stock_arguments(scenes(), [3, 4])
+    drawn = pipe(**arguments, num_inference_steps=4, output_type="np").images
+    ours = half.render(scenes(), [3, 4], steps=4).numpy().transpose(0, 2, 3, 1)
+    assert np.abs(drawn * 255 - ours).mean() < 3  # the state of the sampler is bfloat16 there, float32 here
+
+
 def test_our_loop_and_the_stock_pipeline_draw_the_same_picture(decoder):
     pytest.importorskip("transformers")
     batch, seeds = scenes(), [3, 4]
@@ -120,12 +131,15 @@ def test_a_folder_of_the_repositorys_layout_loads(tmp_path, dtype):
     folder = save_repository(tmp_path / "klein", dtype)
     name = {torch.float32: "float32", torch.bfloat16: "bfloat16"}[dtype]
     config = replace(TINY, repository=str(folder), dtype=name, transformer=dict(KleinConfig().transformer))
-    decoder = Flux2KleinDecoder.from_pretrained(config, prompt_cache=tmp_path / "prompts").eval()
+    decoder = Flux2KleinDecoder.from_pretrained(config, prompt_cache=tmp_path / "prompts")
     sizes = decoder.velocity.config.transformer
     assert sizes == TRANSFORMER and decoder.autoencoder.config == VAE
     assert decoder.velocity.dtype == dtype == decoder.autoencoder.vae.dtype
     assert decoder.velocity.prompt.embedding.shape == (5, 24) and decoder.velocity.prompt.embedding.std() > 0
-    assert decoder.render(scenes(), [1, 2], steps=2, guidance=2.0).shape == (2, 3, 64, 64)
+    pictures = decoder.render(scenes(), [1, 2], steps=2, guidance=2.0)
+    assert pictures.shape == (2, 3, 64, 64) and torch.equal(
+        awake(decoder).render(scenes(), [1, 2], 2), decoder.render(scenes(), [1, 2], 2)
+    )
 
 
 def test_parts_that_do_not_fit_are_refused():

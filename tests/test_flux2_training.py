@@ -142,6 +142,18 @@ def test_a_checkpoint_of_another_network_is_refused(shards, tmp_path):
         run(settings(shards, tmp_path), context_width=16)
 
 
+@pytest.mark.parametrize("what", ["lora", "full"])
+def test_a_run_that_trained_more_does_not_go_on_with_less(shards, tmp_path, what):
+    pytest.importorskip("peft")
+    run(settings(shards, tmp_path, replace(LOOP, steps=2), what=what, lora_rank=2))
+    before = (tmp_path / "adapter.safetensors").read_bytes()
+    with pytest.raises(ValueError, match="also trained .* parameters that this call does not .*--what"):
+        run(settings(shards, tmp_path))
+    assert (tmp_path / "adapter.safetensors").read_bytes() == before
+    run(settings(shards, tmp_path, what=what, lora_rank=2))
+    assert (tmp_path / "adapter.safetensors").read_bytes() != before
+
+
 def test_lora_layers_miss_the_adapter_and_load_into_the_stock_model(shards, tmp_path):
     pytest.importorskip("peft")
     decoder, _ = run(settings(shards, tmp_path, what="lora", lora_rank=2))

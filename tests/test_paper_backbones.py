@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +21,10 @@ from anchorgen.data.encoded_shards import EncodedFolder
 from anchorgen.decode.flux2 import Flux2KleinDecoder
 from anchorgen.decode.flux2_adapter_file import load_adapter
 from anchorgen.decode.flux2_config import KleinConfig
+from anchorgen.decode.flux2_errors import BackboneError
+from anchorgen.decode.flux2_lora import LoraWeights, add_lora
 from anchorgen.decode.flux2_memory import MemoryPlan, is_quantised
+from anchorgen.decode.flux2_velocity import KleinVelocity
 from anchorgen.pipeline import AnchorgenPipeline, PipelineConfig, PretrainedError
 from anchorgen.scene.batch import SceneBatch
 from anchorgen.scene.latent import SceneLatent
@@ -131,6 +136,68 @@ def test_plans_leave_lora_layers_exact(root, what, pipe):
     assert (velocity(pipe.decoder, scene) - plain).abs().mean() < 0.1 * plain.abs().mean()
 
 
+def test_other_lora_files_are_not_taken_for_its_own(root, what, pipe, tmp_path):
+    pipe.save_pretrained(tmp_path / "before")
+    layers = {name: value * 0 for name, value in LoraWeights(lora_decoder(root)).state_dict().items()}
+    transformer = pipe.decoder.velocity.transformer
+    transformer.load_lora_adapter(layers)
+    if what == "lora":
+        transformer.set_adapters(["default", "default_1"])
+    pipe.save_pretrained(tmp_path / "after")
+    before, after = (load_file(tmp_path / name / OWN_FILE[what]) for name in ("before", "after"))
+    assert before.keys() == after.keys() and all(torch.equal(value, after[name]) for name, value in before.items())
+    scene = EncodedFolder(root / "shards")[0].scene
+    again = ag.load(tmp_path / "after", device="cpu")
+    torch.testing.assert_close(velocity(again.decoder, scene), velocity(pipe.decoder, scene), rtol=0, atol=1e-5)
+
+
+def lora_decoder(root: Path) -> KleinVelocity:
+    config = replace(read_klein_settings(root / "run"), lora_rank=0, own_transformer=False, dtype="float32")
+    network = Flux2KleinDecoder.from_pretrained(config, with_prompt=False).velocity
+    add_lora(network, 2)
+    return network
+
+
+def test_a_backbone_in_8_bits_is_not_saved(what, pipe, tmp_path):
+    pipe.decoder.use(MemoryPlan(fp8=True), "cpu")
+    if what == "full":
+        with pytest.raises(BackboneError, match="stores it in 8 bits; load the model again"):
+            pipe.save_pretrained(tmp_path)
+    else:
+        pipe.save_pretrained(tmp_path)
+
+
+def test_what_a_run_lacks_is_told_as_the_runs(root, what, models, tmp_path):
+    shutil.copytree(root / "run", tmp_path / "run")
+    space = PipelineConfig.load(root / "start").latent_space
+    prior = runs(tmp_path, models, space)[2:]
+    complete = ["paper", "complete", str(root / "start"), "--out", str(tmp_path / "model"), *prior]
+    complete += ["--decoder", str(tmp_path / "run")]
+    settings = json.loads((tmp_path / "run" / "settings.json").read_text())
+    older = settings | {"decoder": settings["decoder"] | {"lora_rank": 0, "own_transformer": False}}
+    (tmp_path / "run" / "settings.json").write_text(json.dumps(older))
+    with pytest.raises(SystemExit, match=f"its adapter is of --what {what}, settings.json of adapter; call"):
+        main(complete)
+    (tmp_path / "run" / "settings.json").write_text(json.dumps(settings))
+    name = LORA_FILE if what == "lora" else "transformer/diffusion_pytorch_model.safetensors"
+    whole = (tmp_path / "run" / name).read_bytes()
+    for damage in (whole[: len(whole) // 2], None):
+        (tmp_path / "run" / name).write_bytes(damage) if damage else (tmp_path / "run" / name).unlink()
+        with pytest.raises(SystemExit, match=r"run.*(cannot be read|no whole transformer).*again"):
+            main(complete)
+
+
+def test_completing_anew_leaves_nothing_of_another_run(root, what, models, tmp_path):
+    shutil.copytree(root / "model", tmp_path / "model")
+    space = PipelineConfig.load(root / "start").latent_space
+    flags = runs(tmp_path, models, space)  # an adapter alone
+    main(["paper", "complete", str(root / "start"), "--out", str(tmp_path / "model"), *flags])
+    assert {p.stem for p in (tmp_path / "model").glob("*.safetensors")} == {"adapter", "prompt", "prior", "tokens"}
+    ag.load(tmp_path / "model", device="cpu")
+
+
 def test_both_ways_at_once_are_refused():
     with pytest.raises(ValueError, match="lora_rank and own_transformer: got both"):
         KleinConfig(lora_rank=2, own_transformer=True)
+    with pytest.raises(ValueError, match="dtype: got 'float16'"):
+        KleinConfig(dtype="float16")  # type: ignore[arg-type]

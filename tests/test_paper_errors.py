@@ -13,11 +13,13 @@ from paper_helpers import machine, new_folder, pictures, save_models
 from safetensors.torch import load_file, save_file
 from small_transformers import need_transformers
 
+import anchorgen as ag
 from anchorgen.__main__ import main
 from anchorgen.data.encoded_shards import encoded_path, read_report
 from anchorgen.decode.flux2 import Flux2KleinDecoder
 from anchorgen.decode.flux2_adapter_file import save_adapter
 from anchorgen.decode.flux2_config import KleinConfig
+from anchorgen.decode.flux2_errors import BackboneError
 from anchorgen.encode.sam3d.explain import PerceptionError, PictureError
 from anchorgen.encode.sam3d.places import CHECKPOINT, JOB, PYTHON, gpu_of, workers_here
 from anchorgen.pipeline.config import PipelineConfig, PretrainedError
@@ -202,3 +204,24 @@ def test_the_papers_sizes(tmp_path):
     pipe = EncodingPipeline.from_pretrained(tmp_path / "paper", "cpu")
     assert pipe.tokens.sizes == (8, 1024, 1) and sum(p.numel() for p in pipe.tokens.parameters()) == 5_015_552
     assert pipe.encoder.settings.grid == (37, 37) and not (tmp_path / "paper" / "README.md").exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_cannot_be_used_is_told_in_a_line(tmp_path):
+    with pytest.raises(BackboneError, match="placing the model on cuda: this PyTorch .* cannot use the GPU here"):
+        ag.load(device="cuda")
+    pictures(tmp_path / "pictures")
+    source, out = str(tmp_path / "pictures"), str(tmp_path / "shards")
+    with pytest.raises(SystemExit, match="^anchorgen data encode: placing the model on cuda: this PyTorch"):
+        main(["data", "encode", source, "--out", out, "--device", "cuda"])
+
+
+def test_full_memory_while_a_model_is_placed_is_told(monkeypatch):
+    pipe = ag.load(device="cpu")
+
+    def full(*args, **options):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 7.20 GiB")
+
+    monkeypatch.setattr(torch.nn.Module, "to", full)
+    with pytest.raises(BackboneError, match="placing the model on cuda: the GPU's memory is full"):
+        pipe.to("cuda")

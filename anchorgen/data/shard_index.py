@@ -23,7 +23,8 @@ class RecordIndex(Sequence[Record]):
             self._places += _places(shard)
         if not self._places:
             raise ValueError(
-                f"no records in {folder}; expected shards: python -m anchorgen data render --count 64 --out {folder}"
+                f"no records in {folder}; expected shards of `python -m anchorgen data render --count 64 --out {folder}` or "
+                f"of `python -m anchorgen data encode PICTURES --out {folder}`"
             )
 
     def __len__(self) -> int:

@@ -72,7 +72,7 @@ class Flux2KleinDecoder(FlowSceneDecoder):
         decoder = Flux2KleinDecoder(load_parts(config, transformer_folder))
         if with_prompt:
             decoder.velocity.prompt.embedding.copy_(empty_prompt(decoder.velocity.config, prompt_cache))
-        return decoder
+        return decoder.eval()
 
     @staticmethod
     def random(config: KleinConfig, autoencoder: AutoencoderConfig) -> Flux2KleinDecoder:
@@ -138,7 +138,7 @@ class Flux2KleinDecoder(FlowSceneDecoder):
         """
         context, _ = self.velocity.context(scene)
         self.velocity.prepare(context)
-        prompt = self.velocity.prompt.embedding.expand(len(scene), -1, -1)
+        prompt = self.velocity.prompt.embedding.expand(len(scene), -1, -1).to(self.velocity.dtype)
         return {
             "prompt_embeds": prompt,
             "latents": self.noise(seeds),

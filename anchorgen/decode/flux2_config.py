@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 
@@ -76,6 +76,8 @@ class KleinConfig:
         object.__setattr__(self, "transformer", tuples(self.transformer))
         if self.image_size < 16 or self.image_size % 16:
             raise ValueError(f"image_size: got {self.image_size}; expected a multiple of 16 pixels")
+        if self.dtype not in get_args(Dtype):
+            raise ValueError(f"dtype: got {self.dtype!r}; expected one of {get_args(Dtype)}")
         if self.lora_rank and self.own_transformer:
             raise ValueError("lora_rank and own_transformer: got both; expected one way to train the backbone")
 

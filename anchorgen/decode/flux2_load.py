@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import torch
 from diffusers import AutoencoderKLFlux2, FlowMatchEulerDiscreteScheduler, Flux2Transformer2DModel
+from safetensors import SafetensorError
 from torch import nn
 
 from anchorgen.decode.autoencoder import Autoencoder, AutoencoderConfig, autoencoder_config
@@ -59,7 +60,13 @@ def _transformer(
     config: KleinConfig, source: str, where: dict[str, Any], folder: str | Path | None
 ) -> Flux2Transformer2DModel:
     if folder is not None:
-        return Flux2Transformer2DModel.from_pretrained(str(folder), dtype=config.torch_dtype)
+        try:
+            return Flux2Transformer2DModel.from_pretrained(str(folder), dtype=config.torch_dtype)
+        except (OSError, SafetensorError) as error:
+            raise BackboneError(
+                f"{folder} holds no whole transformer ({str(error).strip().splitlines()[0][:200]}); the run that trained "
+                "it writes it anew when it is called again"
+            ) from error
     if config.own_transformer:
         with torch.device("meta"):  # no time is spent on random weights
             empty = Flux2Transformer2DModel(**config.transformer)

@@ -7,7 +7,7 @@ import dataclasses
 import torch
 
 from anchorgen.decode.flux2_adapter_file import check_names_and_shapes
-from anchorgen.decode.flux2_errors import needed
+from anchorgen.decode.flux2_errors import BackboneError, needed
 from anchorgen.decode.flux2_velocity import KleinVelocity
 
 LORA_WEIGHTS = "pytorch_lora_weights"
@@ -45,8 +45,9 @@ def add_lora(velocity: KleinVelocity, rank: int) -> None:
 
 
 def lora_parameters(velocity: KleinVelocity) -> dict[str, torch.nn.Parameter]:
-    """By their names in the transformer."""
-    return {name: p for name, p in velocity.transformer.named_parameters() if "lora_" in name}
+    """This network's own, by their names in the transformer; not those of files that were loaded beside them."""
+    named = velocity.transformer.named_parameters()
+    return {name: p for name, p in named if "lora_" in name and _INFIX in name}
 
 
 def file_name(name: str) -> str:
@@ -78,7 +79,20 @@ class BackboneWeights:
         self.velocity = velocity
 
     def state_dict(self) -> dict[str, torch.Tensor]:
-        return {name: p for name, p in self.velocity.transformer.state_dict().items() if ".processor." not in name}
+        """By the names of a bare transformer, whatever LoRA files were loaded into it.
+
+        Raises:
+            BackboneError: the weights are no longer exact.
+        """
+        if self.velocity.in_8_bits:
+            raise BackboneError(
+                "saving the backbone: a memory plan stores it in 8 bits; load the model again, and save it before `use`"
+            )
+        return {
+            name.replace(".base_layer.", "."): value
+            for name, value in self.velocity.transformer.state_dict().items()
+            if ".processor." not in name and "lora_" not in name
+        }
 
     def load_state_dict(self, tensors: dict[str, torch.Tensor]) -> None:
         """Fills exactly these weights; raises AdapterFileError if there are others, or of other sizes."""

@@ -56,6 +56,7 @@ def apply_plan(velocity: KleinVelocity, plan: MemoryPlan, device: str | torch.de
     """
     place = torch.device(device)
     transformer: Any = velocity.transformer
+    velocity.in_8_bits = plan.fp8 or plan.int8
     with explained("preparing the backbone"):
         if plan.fp8:
             transformer.enable_layerwise_casting(

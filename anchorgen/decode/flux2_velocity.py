@@ -54,7 +54,7 @@ class KleinVelocity(nn.Module):
         self.adapter = SceneAdapter(transformer, config.context_width, config.sites, zero_init=True)
         self.scene = SceneInputs(config)
         self.prompt = EmptyPrompt(config.num_text_tokens, int(transformer.config["joint_attention_dim"]))
-        self.offloaded = False
+        self.offloaded = self.in_8_bits = False
         self.image_ids: torch.Tensor
         self.text_ids: torch.Tensor
         self.register_buffer("image_ids", grid_ids(config.grid), persistent=False)

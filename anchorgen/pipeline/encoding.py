@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from anchorgen.decode.flux2_errors import explained
 from anchorgen.encode.background import outside_patches
 from anchorgen.encode.images import to_picture
 from anchorgen.encode.pooling import pack_voxels
@@ -74,10 +75,15 @@ class EncodingPipeline:
         save_folder(Path(folder), self.config, self._files())
 
     def to(self, device: str | torch.device | None = None) -> Self:
-        """Moves every network; returns itself. None stays."""
+        """Moves every network; returns itself. None stays.
+
+        Raises:
+            BackboneError: that GPU cannot be used, or its memory is full; the message says what to do.
+        """
         if device is not None:
-            for module in self._modules():
-                module.to(device)
+            with explained(f"placing the model on {device}"):
+                for module in self._modules():
+                    module.to(device)
             self.device = torch.device(device)
         return self
 

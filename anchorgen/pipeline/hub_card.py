@@ -61,7 +61,7 @@ def card_text(facts: CardFacts) -> str:
         pipeline_tag="image-to-image",
         base_model=facts.base_model,
     )
-    rows = [f"| {name} | {count:,} parameters |" for name, count in facts.parameters.items()]
+    rows = [f"| {name} | {count:,} parameters |" for name, count in facts.parameters.items() if count]
     rows += [f"| {name} | {value} |" for name, value in facts.sizes.items()]
     return f"""---
 {metadata.to_yaml()}

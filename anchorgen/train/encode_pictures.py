@@ -38,6 +38,7 @@ from anchorgen.data.lanes import run_jobs
 from anchorgen.data.lock import locked
 from anchorgen.data.lsun import PictureSource, open_source
 from anchorgen.data.screening import LeftOut, Screening, screened
+from anchorgen.decode.flux2_errors import BackboneError
 from anchorgen.encode.sam3d.explain import PerceptionError, PictureError
 from anchorgen.pipeline.picture_encoders import (
     categories_of,
@@ -199,4 +200,7 @@ def _device(job: EncodeJob) -> str | None:
 
 @lru_cache(maxsize=1)
 def _encoder(name: str, device: str | None) -> Any:
-    return picture_encoder(name, device)
+    try:
+        return picture_encoder(name, device)
+    except BackboneError as error:
+        raise CannotEncode(str(error)) from error

@@ -37,7 +37,7 @@ def choose_trained(decoder: Flux2KleinDecoder, what: Trained, rank: int = 16) ->
     if what == "lora":
         add_lora(velocity, rank)
     for name, parameter in velocity.transformer.named_parameters():
-        if what == "full" or ".processor." in name or "lora_" in name:
+        if what == "full" or ".processor." in name or (what == "lora" and "lora_" in name):
             parameter.data = parameter.data.float()
             parameter.requires_grad_(True)
     velocity.scene.float().requires_grad_(True)

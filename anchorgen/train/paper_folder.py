@@ -10,6 +10,7 @@ import dataclasses
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 import tyro
@@ -18,10 +19,10 @@ from anchorgen.decode.flux2 import Flux2KleinDecoder
 from anchorgen.decode.flux2_adapter_file import AdapterFileError, load_adapter
 from anchorgen.decode.flux2_config import FLUX2_AUTOENCODER, Dtype, KleinConfig
 from anchorgen.decode.flux2_errors import BackboneError
-from anchorgen.decode.flux2_lora import LoraWeights
+from anchorgen.decode.flux2_lora import LORA_WEIGHTS, LoraWeights
 from anchorgen.encode.sam3 import BEDROOM_CONCEPTS
 from anchorgen.encode.sam3d.config import Sam3dConfig
-from anchorgen.pipeline.config import PipelineConfig
+from anchorgen.pipeline.config import PipelineConfig, PretrainedError
 from anchorgen.pipeline.encoding import EncodingPipeline
 from anchorgen.pipeline.pipeline import AnchorgenPipeline
 from anchorgen.pipeline.pretrained import load_weights
@@ -108,7 +109,7 @@ class CompleteFolder:
         guidance: of pictures, on the scene.
         sample_steps: of samples.
         dtype: of the backbone's weights in memory.
-    licence: of the weights, for the model card, as the hub names it.
+        licence: of the weights, for the model card, as the hub names it.
     """
 
     folder: tyro.conf.Positional[Path]
@@ -132,11 +133,7 @@ class CompleteFolder:
         """
         encoding = EncodingPipeline.from_pretrained(self.folder, "cpu")
         klein, prior = self._klein(encoding.config), self._prior(encoding.config)
-        backbone = self.decoder / "transformer" if klein.own_transformer else None
-        decoder = Flux2KleinDecoder.from_pretrained(klein, backbone)
-        facts = load_adapter(decoder.velocity, self.decoder / "adapter.safetensors")
-        if klein.lora_rank:
-            load_weights(LoraWeights(decoder.velocity), self.decoder / LORA_FILE)
+        decoder, facts = self._decoder(klein)
         _check_space("decoder", self.decoder, facts.get("latent_space", ""), encoding.latent_space)
         names = ("steps", "draft_steps", "guidance", "sample_steps")
         config = dataclasses.replace(
@@ -147,8 +144,32 @@ class CompleteFolder:
             **{name: getattr(self, name) for name in names},
         )
         pipe = AnchorgenPipeline(config, encoding.tokens, decoder, prior, encoding.encoder)
-        pipe.save_pretrained(self.out or self.folder, licence=self.licence)
-        return f"wrote {self.out or self.folder}: a whole pipeline of latent space {pipe.latent_space}"
+        out = self.out or self.folder
+        kept = "; its README.md was there and is as it was" if (out / "README.md").exists() else ""
+        for name in {LORA_WEIGHTS, "transformer"} - decoder.weight_files().keys():  # of another run, before
+            (out / f"{name}.safetensors").unlink(missing_ok=True)
+        pipe.save_pretrained(out, licence=self.licence)
+        return f"wrote {out}: a whole pipeline of latent space {pipe.latent_space}{kept}"
+
+    def _decoder(self, klein: KleinConfig) -> tuple[Flux2KleinDecoder, dict[str, Any]]:
+        """The run's decoder, and what its adapter's file tells of the run."""
+        again = "call `anchorgen train flux2` again as it was called, which writes it anew from its checkpoint"
+        backbone = self.decoder / "transformer" if klein.own_transformer else None
+        if backbone is not None and not (backbone / "config.json").is_file():
+            raise FileNotFoundError(f"{backbone} is missing: {again}")
+        decoder = Flux2KleinDecoder.from_pretrained(klein, backbone)
+        facts = load_adapter(decoder.velocity, self.decoder / "adapter.safetensors")
+        own = "full" if klein.own_transformer else "lora" if klein.lora_rank else "adapter"
+        if facts.get("what", own) != own:
+            raise ValueError(
+                f"{self.decoder}: its adapter is of --what {facts['what']}, settings.json of {own}; {again}"
+            )
+        if klein.lora_rank:
+            try:
+                load_weights(LoraWeights(decoder.velocity), self.decoder / LORA_FILE)
+            except PretrainedError as error:
+                raise ValueError(f"{self.decoder}: its LoRA layers cannot be read ({error}); {again}") from None
+        return decoder, facts
 
     def _klein(self, config: PipelineConfig) -> KleinConfig:
         klein = read_klein_settings(self.decoder)

@@ -113,6 +113,11 @@ def load(module: nn.Module, optimizer, averages: Averages, out_dir: Path) -> Loo
     if not found:
         return LoopState()
     tensors = _state(module, optimizer, averages)
+    if more := _stored_names(found[-1]) - {f"model.{name}" for name in tensors["model"]}:
+        raise ValueError(
+            f"{found[-1]} also trained {len(more)} parameters that this call does not ({min(more)}): expected its own "
+            "--what and --paper-tokens; choose another --out to train less"
+        )
     try:
         with _alone() as alone:
             dcp.load(tensors, checkpoint_id=found[-1], no_dist=alone)
@@ -123,6 +128,15 @@ def load(module: nn.Module, optimizer, averages: Averages, out_dir: Path) -> Loo
         ) from None
     set_optimizer_state_dict(module, optimizer, tensors["optimizer"])
     return replace(LoopState(), **json.loads((found[-1] / "state.json").read_text()))
+
+
+def _stored_names(checkpoint: Path) -> set[str]:
+    """Of trained parameters; where its list cannot be read, what is loaded next says why."""
+    try:
+        names = dcp.FileSystemReader(checkpoint).read_metadata().state_dict_metadata
+    except Exception:  # a damaged file may unpickle to anything
+        return set()
+    return {name for name in names if name.startswith("model.")}
 
 
 @contextmanager
