@@ -20,16 +20,24 @@ BENCHMARKS = ("startup", "world", "decoder", "sampling", "encoder", "editor", "f
 def main(argv: list[str] | None = None) -> None:
     """Runs one command; heavy modules are imported only by the command that needs them."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if arguments[:1] == ["train"] and len(arguments) > 1 and arguments[1] in TRAINERS:
-        return importlib.import_module(f"anchorgen.train.{arguments[1]}").main(arguments[2:])
-    if arguments[:1] in (["demo"], ["sheet"], ["card"], ["scale"], ["flux2"]):
-        return importlib.import_module(f"anchorgen.analysis.{arguments[0]}").main(arguments[1:])
-    if arguments[:1] == ["paper"]:
-        return importlib.import_module("anchorgen.train.paper_folder").main(arguments[1:])
-    if arguments[:1] == ["ablate"]:
-        return importlib.import_module("anchorgen.ablation.run").main(arguments[1:])
+    module, taken = _own_parser(arguments)
+    if module:
+        try:
+            return importlib.import_module(module).main(arguments[taken:])
+        except FileNotFoundError as error:
+            raise SystemExit(f"anchorgen {' '.join(arguments[:taken])}: {error}") from None
     options = _parser().parse_args(arguments)
     options.run(options)
+
+
+def _own_parser(arguments: list[str]) -> tuple[str, int]:
+    """The module of a command that reads its own options, and how many words name it; "" for the others."""
+    if arguments[:1] == ["train"] and arguments[1:2] and arguments[1] in TRAINERS:
+        return f"anchorgen.train.{arguments[1]}", 2
+    modules = {name: f"anchorgen.analysis.{name}" for name in ("demo", "sheet", "card", "scale", "flux2")}
+    modules |= {"paper": "anchorgen.train.paper_folder", "ablate": "anchorgen.ablation.run"}
+    name = arguments[0] if arguments else ""
+    return modules.get(name, ""), 1
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -99,3 +99,18 @@ def test_benchmark_without_data_says_how_to_render_it(tmp_path, capsys, monkeypa
     monkeypatch.setenv("ANCHORGEN_CACHE", str(tmp_path))
     _, text = run(capsys, "bench", "decoder", "--quick")
     assert "data render --split test" in text
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["train", "prior", "--latents", "gone.safetensors", "--out-dir", "run"],
+        ["train", "paper_latents", "--file", "gone.safetensors", "--out", "latents.safetensors"],
+        ["scale", "--encoded", "gone"],
+    ],
+    ids=" ".join,
+)
+def test_a_file_that_is_not_there_ends_in_one_line(tmp_path, monkeypatch, argv):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match=f"^anchorgen {argv[0]}.*: .*gone"):
+        main(argv)

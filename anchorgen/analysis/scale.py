@@ -132,7 +132,10 @@ def page_text(page: str, plan: ScaleConfig, result: dict[str, Any]) -> str:
 
 def main(argv: list[str] | None = None) -> None:
     config = tyro.cli(Scale, args=argv, description=__doc__)
-    plan = config.plan if config.encoded is None else measured(config.plan, config.encoded)
+    try:
+        plan = config.plan if config.encoded is None else measured(config.plan, config.encoded)
+    except ValueError as error:
+        raise SystemExit(f"anchorgen scale: {error}") from None
     text = plan_text(plan)
     print(text, end="")
     if config.page is not None:
