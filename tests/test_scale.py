@@ -15,7 +15,7 @@ from test_prior_paper import paper_rooms
 import anchorgen as ag
 from anchorgen.__main__ import main
 from anchorgen.ablation import bench_scale
-from anchorgen.analysis.scale import filled, page_text
+from anchorgen.analysis.scale import page_text
 from anchorgen.analysis.scale_costs import (
     adapter_flops,
     checkpoint_bytes,
@@ -126,4 +126,4 @@ def test_the_page_shows_what_the_command_prints():
     for name in ("prior_batch", "prior_depth", "decoder_batch"):
         assert 0.8 < result["figures"][f"{name}_ratio"] < 1.25
     with pytest.raises(ValueError, match="markers"):
-        filled("", "plan", "")
+        page_text("", ScaleConfig(), result)

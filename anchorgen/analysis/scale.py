@@ -10,6 +10,7 @@ from typing import Any
 
 import tyro
 
+from anchorgen.analysis.pages import fill_page
 from anchorgen.analysis.scale_costs import adapter_flops, klein_costs, latent_row_bytes, prior_costs, vae_flops
 from anchorgen.analysis.scale_plan import PEAK_TFLOPS, ScaleConfig, Stage, bends, num_scene_tokens, stages, train_flops
 from anchorgen.prior.model import PRESETS
@@ -112,22 +113,13 @@ def checks_table(figures: dict[str, Any]) -> str:
     lines = ["| | predicted | measured |", "| --- | --- | --- |"]
     for words, key, form in _CHECKS:
         lines.append(f"| {words} | {form.format(figures[f'{key}_predicted'])} | {form.format(figures[key])} |")
-    return "\n".join(lines) + "\n"
-
-
-def filled(page: str, name: str, text: str) -> str:
-    """`page` with `text` between the markers of that name. Raises ValueError where they are not, in order."""
-    begin, end = f"<!-- {name} -->\n\n", f"\n<!-- /{name} -->"
-    head, found, rest = page.partition(begin)
-    _, closed, tail = rest.partition(end)
-    if not found or not closed:
-        raise ValueError(f"the page lacks its markers; expected {begin.strip()} and after it {end.strip()}")
-    return f"{head}{begin}{text}{end}{tail}"
+    return "\n".join(lines)
 
 
 def page_text(page: str, plan: ScaleConfig, result: dict[str, Any]) -> str:
     """The page with its tables: of the plan, and of a result file of `bench scale`."""
-    return filled(filled(page, "plan", plan_text(plan)), "checked", checks_table(result["figures"]))
+    page = fill_page(page, plan_text(plan).strip("\n"), "plan")
+    return fill_page(page, checks_table(result["figures"]), "checked")
 
 
 def main(argv: list[str] | None = None) -> None:
