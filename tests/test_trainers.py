@@ -6,6 +6,7 @@ import csv
 import json
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from safetensors.torch import load_file
 from anchorgen.__main__ import main
 from anchorgen.data.shards import shard_path, write_shard
 from anchorgen.pipeline.pipeline import AnchorgenPipeline
+from anchorgen.pipeline.pretrained import bundled_folder
 from anchorgen.train import decoder
 from anchorgen.train.render_data import render_record
 from anchorgen.train.run_pipeline import pipeline_of_run
@@ -142,6 +144,20 @@ def test_a_stopped_decoder_run_goes_on_exactly(rooms, runs, tmp_path):
     assert losses("halves") == whole
     checkpointed = losses("checkpointed", "--gradient-checkpointing")
     assert [float(x) for x in checkpointed] == pytest.approx([float(x) for x in whole], abs=1e-5)
+
+
+def test_a_run_goes_on_from_a_model(rooms, tmp_path):
+    model, out = str(bundled_folder("bedrooms-128")), tmp_path / "run"
+    command = ["train", "decoder", "--data", str(rooms), "--vae", model, "--init", model, "--batch-size", "2"]
+    main([*command, "--out", str(out), *SHORT, "--loop.learning-rate", "1e-9"])
+    record = json.loads((out / "run.json").read_text())
+    config = json.loads((Path(model) / "config.json").read_text())
+    assert record["latent_space"] == config["latent_space"] and record["first_part"]["machine"] == "NVIDIA H200"
+    before, after = (load_file(folder / "decoder.safetensors") for folder in (Path(model), out))
+    assert before.keys() == after.keys()
+    assert all(torch.allclose(value.float(), after[name], atol=1e-4) for name, value in before.items())
+    with open(out / "metrics.csv") as file:
+        assert float(next(csv.DictReader(file))["velocity_mse"]) < 1  # noise minus picture, both of variance 1, has 2
 
 
 def test_a_run_to_go_on_from_must_be_there(rooms, runs, tmp_path):

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 import tyro
-from safetensors.torch import load_model, save_file
+from safetensors.torch import load_file, load_model, save_file
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.checkpoint import checkpoint
@@ -39,6 +39,7 @@ from anchorgen.train.scene_latents import load_tokens, room_latents
 from anchorgen.train.tensors import RoomTensors, concatenate, load_rooms
 from anchorgen.world.catalogue import CATEGORIES
 
+_AVERAGED = "ema.safetensors"
 _ALL_KERNELS = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 
 
@@ -57,8 +58,8 @@ class DecoderTraining:
         weighs all alike, though most of them hold texture that no scene tells of.
     object_weight: by how much more the error of a token counts where all of it shows objects.
     relight: how much the light on the pictures that b is taken from varies (`relight.py`).
-    init: folder of a finished run to go on from. Its pooling and background networks are kept as they are, so that
-        what is trained on their latents stays valid.
+    init: folder of a finished run, or of a model, to go on from. Its pooling and background networks are kept as they are,
+        so that what is trained on their latents stays valid.
     compile: compiles the transformer and the stem (a minute at the start, then a seventh less time a step on two CPU cores). Needs a C++ compiler.
     gradient_checkpointing: keeps only the inputs of the transformer's blocks and computes the rest again on the way
         back: less memory, about a third more time, the same gradients.
@@ -138,8 +139,18 @@ class SceneLoss(nn.Module):
         return self.background(relight(rooms.pictures(), self.relight if self.training else 0.0), rooms.outside)
 
     def start_from(self, run: Path) -> None:
-        """Averaged weights of a finished run; pooling, background and the colours' head are no longer trained."""
-        load_model(self, run / "ema.safetensors")
+        """Averaged weights of a finished run, or the decoder of a model's folder, whose auxiliary heads begin anew.
+
+        Pooling, background and the colours' head are no longer trained.
+        """
+        if (run / _AVERAGED).is_file():
+            load_model(self, run / _AVERAGED)
+        else:
+            self.velocity.load_state_dict(load_file(run / "decoder.safetensors"))
+            tokens = load_file(run / "tokens.safetensors")
+            for name in ("pooling", "background"):
+                own = {k.removeprefix(f"{name}."): v for k, v in tokens.items() if k.startswith(f"{name}.")}
+                getattr(self, name).load_state_dict(own)
         for part in (self.pooling, self.background, self.colours):
             part.requires_grad_(False)
 
@@ -181,9 +192,10 @@ def _training_rooms(
     Raises:
         FileNotFoundError: `init` is no finished run.
     """
-    if config.init is not None and not (config.init / "ema.safetensors").is_file():
+    files = (_AVERAGED, "decoder.safetensors")
+    if config.init is not None and not any((config.init / name).is_file() for name in files):
         raise FileNotFoundError(
-            f"{config.init} holds no ema.safetensors; --init wants the folder of a finished decoder run"
+            f"{config.init} holds no {' or '.join(files)}; --init wants the folder of a finished decoder run or of a model"
         )
     tokens = None if config.init is None else load_tokens(config.init / "tokens.safetensors", config.model)
     if is_encoded(config.data):
@@ -207,7 +219,7 @@ def _write(config: DecoderTraining, result: FitResult, num_rooms: int) -> None:
     count = num_rooms // 2 if mirrored else num_rooms
     facts = {"rooms": count, "mirrored": mirrored, "batch_size": config.batch_size}
     facts["latent_space"] = load_tokens(config.out / "tokens.safetensors", config.model).fingerprint()
-    facts |= first_part(config.init)
+    facts |= first_part(config.init, "decoder")
     write_settings(config.out, decoder=config.model)
     write_run_record(config.out, config.loop, result, ema.velocity, **facts)
     print(f"wrote {config.out}/decoder.safetensors after {result.step} steps, {result.seconds:.0f} s")

@@ -16,6 +16,7 @@ from torch import nn
 from anchorgen.train.loop import FitResult, LoopConfig
 
 FILE_NAME = "run.json"
+MODEL_RECORDS = "training.json"
 METRICS = "metrics.csv"
 _POINTS = 40
 _NOT_CURVES = ("step", "seconds", "bad_steps", "grad_norm", "learning_rate")
@@ -57,9 +58,19 @@ def curve(metrics: Path, points: int = _POINTS) -> dict[str, list[float]]:
     return {"step": [int(part[-1, 0]) for part in parts], **means}
 
 
-def first_part(run: Path | None) -> dict[str, Any]:
-    """What a run that goes on from another notes of it: `{"first_part": its record}`, or nothing if there is none."""
-    return {} if run is None else {"first_part": read_run_records(run.parent, (run.name,))[run.name]}
+def first_part(run: Path | None, network: str = "") -> dict[str, Any]:
+    """What a run that goes on from another notes of it: `{"first_part": its record}`, or nothing if there is none.
+
+    Args:
+        run: its folder, or that of a model, which has the records of all its networks.
+        network: which of these.
+    """
+    if run is None:
+        return {}
+    whole = run / MODEL_RECORDS
+    if whole.is_file():
+        return {"first_part": json.loads(whole.read_text())[network]}
+    return {"first_part": read_run_records(run.parent, (run.name,))[run.name]}
 
 
 def read_run_records(runs: Path, names: tuple[str, ...]) -> dict[str, dict[str, Any]]:

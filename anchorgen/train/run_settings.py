@@ -35,7 +35,7 @@ def read_klein_settings(run: Path) -> KleinConfig:
 
 
 def load_autoencoder(run: Path) -> Autoencoder:
-    """The trained autoencoder of a run of `train vae` or `train vae_decoder`, in evaluation mode.
+    """The trained autoencoder of a run of `train vae` or `train vae_decoder`, or of a model's folder, in evaluation mode.
 
     Raises:
         FileNotFoundError: it is not one, or did not finish.
@@ -47,6 +47,8 @@ def load_autoencoder(run: Path) -> Autoencoder:
 
 def _read(run: Path, name: str, trainer: str | None = None) -> dict[str, Any]:
     path = run / SETTINGS
+    if not path.is_file() and (run / "config.json").is_file():  # a model's folder, as `train bundle` writes it
+        path = run / "config.json"
     if not path.is_file():
         trainer = trainer or ("vae" if name == "autoencoder" else name)
         raise FileNotFoundError(

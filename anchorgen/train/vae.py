@@ -159,6 +159,6 @@ def main(argv: list[str] | None = None) -> None:
     save_file({k: v.contiguous() for k, v in autoencoder.state_dict().items()}, config.out / AUTOENCODER_WEIGHTS)
     write_settings(config.out, autoencoder=config.model)
     facts = {"rooms": len(images), "mirrored": True, "batch_size": config.batch_size, "crop_px": config.crop}
-    facts |= {"part": ", against an adversary" if config.adversarial_weight else ""} | first_part(config.init)
+    facts |= {"part": ", against an adversary" if config.adversarial_weight else ""} | first_part(config.init, "vae")
     write_run_record(config.out, config.loop, result, autoencoder, **facts)
     print(f"wrote {config.out / AUTOENCODER_WEIGHTS} after {result.step} steps, {result.seconds:.0f} s")

@@ -129,6 +129,6 @@ def main(argv: list[str] | None = None) -> None:
     save_file({k: v.contiguous() for k, v in ema.state_dict().items()}, config.out / AUTOENCODER_WEIGHTS)
     write_settings(config.out, autoencoder=autoencoder.config)
     facts = {"rooms": len(images), "batch_size": config.batch_size, "crop_px": config.crop}
-    facts |= {"part": ", on sampled tokens"} | first_part(config.vae)
+    facts |= {"part": ", on sampled tokens"} | first_part(config.vae, "vae")
     write_run_record(config.out, config.loop, result, ema, **facts)
     print(f"wrote {config.out / AUTOENCODER_WEIGHTS} after {result.step} steps, {result.seconds:.0f} s")
