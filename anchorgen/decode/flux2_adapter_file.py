@@ -24,23 +24,35 @@ class AdapterFileError(ValueError):
     """A file that holds no adapter for this backbone and these settings."""
 
 
-class AdapterWeights:
-    """The adapter's and scene tokens' part of a velocity network, with the two methods that files need."""
+class PartOfNetwork:
+    """A part of a velocity network that has its own file, with the two methods that files need."""
+
+    what: str
 
     def __init__(self, velocity: KleinVelocity):
         self.velocity = velocity
 
     def state_dict(self) -> dict[str, torch.Tensor]:
-        scene = {f"scene.{name}": value for name, value in self.velocity.scene.state_dict().items()}
-        return self.velocity.adapter.state_dict() | scene
+        """By the names of the file; the same memory as the network's."""
+        raise NotImplementedError
 
     def load_state_dict(self, tensors: dict[str, torch.Tensor]) -> None:
         """Fills exactly these weights; raises AdapterFileError if there are others, or of other sizes."""
         own = self.state_dict()
-        check_names_and_shapes("the adapter", tensors, own)
+        check_names_and_shapes(self.what, tensors, own)
         with torch.no_grad():
             for name, value in own.items():
                 value.copy_(tensors[name])
+
+
+class AdapterWeights(PartOfNetwork):
+    """The adapter and scene tokens."""
+
+    what = "the adapter"
+
+    def state_dict(self) -> dict[str, torch.Tensor]:
+        scene = {f"scene.{name}": value for name, value in self.velocity.scene.state_dict().items()}
+        return self.velocity.adapter.state_dict() | scene
 
 
 def check_names_and_shapes(what: str, tensors: dict[str, Any], own: dict[str, torch.Tensor]) -> None:

@@ -6,7 +6,7 @@ import dataclasses
 
 import torch
 
-from anchorgen.decode.flux2_adapter_file import check_names_and_shapes
+from anchorgen.decode.flux2_adapter_file import PartOfNetwork
 from anchorgen.decode.flux2_errors import BackboneError, needed
 from anchorgen.decode.flux2_velocity import KleinVelocity
 
@@ -55,28 +55,19 @@ def file_name(name: str) -> str:
     return _PREFIX + name.replace(_INFIX, ".")
 
 
-class LoraWeights:
-    """The LoRA layers of a velocity network, with the two methods that files need."""
+class LoraWeights(PartOfNetwork):
+    """The LoRA layers."""
 
-    def __init__(self, velocity: KleinVelocity):
-        self.velocity = velocity
+    what = "the file of LoRA layers"
 
     def state_dict(self) -> dict[str, torch.Tensor]:
         return {file_name(name): p.detach() for name, p in lora_parameters(self.velocity).items()}
 
-    def load_state_dict(self, tensors: dict[str, torch.Tensor]) -> None:
-        """Fills exactly these weights; raises AdapterFileError if there are others, or of other sizes."""
-        own = self.state_dict()
-        check_names_and_shapes("the file of LoRA layers", tensors, own)
-        for name, value in own.items():
-            value.copy_(tensors[name])
 
+class BackboneWeights(PartOfNetwork):
+    """A backbone that was trained itself, without the scene adapter."""
 
-class BackboneWeights:
-    """The backbone without the scene adapter, with the two methods that files need: one that was trained itself."""
-
-    def __init__(self, velocity: KleinVelocity):
-        self.velocity = velocity
+    what = "the backbone's file"
 
     def state_dict(self) -> dict[str, torch.Tensor]:
         """By the names of a bare transformer, whatever LoRA files were loaded into it.
@@ -93,10 +84,3 @@ class BackboneWeights:
             for name, value in self.velocity.transformer.state_dict().items()
             if ".processor." not in name and "lora_" not in name
         }
-
-    def load_state_dict(self, tensors: dict[str, torch.Tensor]) -> None:
-        """Fills exactly these weights; raises AdapterFileError if there are others, or of other sizes."""
-        own = self.state_dict()
-        check_names_and_shapes("the backbone's file", tensors, own)
-        for name, value in own.items():
-            value.copy_(tensors[name])

@@ -146,9 +146,9 @@ class CompleteFolder:
         pipe = AnchorgenPipeline(config, encoding.tokens, decoder, prior, encoding.encoder)
         out = self.out or self.folder
         kept = "; its README.md was there and is as it was" if (out / "README.md").exists() else ""
+        pipe.save_pretrained(out, licence=self.licence)
         for name in {LORA_WEIGHTS, "transformer"} - decoder.weight_files().keys():  # of another run, before
             (out / f"{name}.safetensors").unlink(missing_ok=True)
-        pipe.save_pretrained(out, licence=self.licence)
         return f"wrote {out}: a whole pipeline of latent space {pipe.latent_space}{kept}"
 
     def _decoder(self, klein: KleinConfig) -> tuple[Flux2KleinDecoder, dict[str, Any]]:
